@@ -1,0 +1,250 @@
+"""A message and its envelope: a contract is one class here, and the class is the key everywhere."""
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+
+from shared.contracts.topics import Topic
+from shared.contracts.values import Identifier, ShopId, Value, personal_fields_of
+
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+SEQUENCE = re.compile(r"^([0-9]{10})\.([0-9]{12})$", re.ASCII)
+
+
+class NotUnderstood(Exception):
+    """The record is not a message of ours."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownType(NotUnderstood):
+    """No contract of this type is known here."""
+
+
+class InvalidData(NotUnderstood):
+    """The envelope is understood, its data does not fit the contract."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Sequence:
+    """The place of a record among those of its source, topic and subject; incarnations count before numbers."""
+
+    incarnation: int
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.incarnation:010d}.{self.n:012d}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `<ten digits>.<twelve digits>`. Raises NotUnderstood for anything else, or a number below 1."""
+        match = SEQUENCE.match(text)
+        if match is None or int(match[2]) == 0:
+            raise NotUnderstood("sequence is not ten digits, a dot and twelve digits counting from 1")
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the envelope says of a message: who, when, about what, and why."""
+
+    id: str
+    source: str
+    subject: str
+    shop: str
+    actor: str
+    time: datetime
+    sequence: Sequence | None = None
+    causationid: str | None = None
+    correlationid: str | None = None
+    traceparent: str | None = None
+
+
+class Message(BaseModel):
+    """The base of every contract. `type` names it for ever; `topic` is where it is published."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+    type: ClassVar[str]
+    topic: ClassVar[Topic]
+    _meta: Meta | None = PrivateAttr(default=None)
+
+    def __init_subclass__(cls, type: str | None = None, topic: Topic | None = None, **rest: Any) -> None:  # noqa: A002
+        super().__init_subclass__(**rest)
+        if topic is not None:
+            cls.topic = topic
+        if type is not None:
+            if type in CONTRACTS:
+                raise TypeError(f"{type} is declared twice: {CONTRACTS[type].__qualname__} and {cls.__qualname__}")
+            cls.type = type
+            CONTRACTS[type] = cls
+
+    @property
+    def subject(self) -> str:
+        """What the message is about, which is its Kafka key too."""
+        raise NotImplementedError
+
+    @property
+    def meta(self) -> Meta:
+        """What its envelope says. Raises LookupError for a message that was neither received nor stamped."""
+        if self._meta is None:
+            raise LookupError(f"this {self.type} was neither received nor stamped")
+        return self._meta
+
+    def stamped(self, meta: Meta) -> Self:
+        """The same message, saying of itself what `meta` says."""
+        copy = self.model_copy()
+        copy._meta = meta  # noqa: SLF001 - a copy of its own class
+        return copy
+
+
+CONTRACTS: dict[str, type[Message]] = {}
+"""Every contract that was imported, by its type."""
+
+
+class Envelope(Value):
+    """A CloudEvents 1.0 envelope in structured JSON mode, with the extension attributes that we use."""
+
+    specversion: Literal["1.0"]
+    id: Identifier
+    source: Identifier
+    type: Identifier
+    subject: Identifier
+    shop: ShopId
+    time: AwareDatetime | None = None
+    actor: Identifier = "unknown"
+    datacontenttype: Literal["application/json"] = "application/json"
+    sequence: Annotated[str, StringConstraints(max_length=64)] | None = None
+    partitionkey: Identifier | None = None
+    causationid: Identifier | None = None
+    correlationid: Identifier | None = None
+    traceparent: Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x20-\x7e]*$")] | None = None
+    shadow: Literal["true"] | None = None
+    data: Annotated[dict[str, Any], Field(strict=False)]
+
+    def meta(self) -> Meta:
+        """The envelope without its data. Raises NotUnderstood for a malformed sequence."""
+        return Meta(
+            id=self.id,
+            source=self.source,
+            subject=self.subject,
+            shop=self.shop,
+            actor=self.actor,
+            time=self.time or datetime.now(UTC),
+            sequence=Sequence.parse(self.sequence) if self.sequence is not None else None,
+            causationid=self.causationid,
+            correlationid=self.correlationid,
+            traceparent=self.traceparent,
+        )
+
+
+def _reasons(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'record'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)[:20]
+    ]
+
+
+def read_envelope(record: bytes) -> Envelope:
+    """Parses a record's value. Raises NotUnderstood, with the reason, for everything that is not one event of ours."""
+    try:
+        return Envelope.model_validate_json(record)
+    except ValidationError as error:
+        raise NotUnderstood("; ".join(_reasons(error))[:1000]) from None
+
+
+def read_message(envelope: Envelope) -> Message:
+    """The message in an envelope. Raises UnknownType, or InvalidData with one sentence for each field."""
+    contract = CONTRACTS.get(envelope.type)
+    if contract is None:
+        raise UnknownType(f"no contract of type {envelope.type} is known here")
+    try:
+        # Through JSON, because strict validation takes a UUID or a Decimal from JSON text only.
+        message = contract.model_validate_json(json.dumps(envelope.data))
+    except (ValidationError, UnicodeEncodeError) as error:
+        raise InvalidData(_reasons(error) if isinstance(error, ValidationError) else ["lone surrogate"]) from None
+    if message.subject != envelope.subject:
+        raise InvalidData([f"subject: the data is about {message.subject}, the envelope about {envelope.subject}"])
+    return message.stamped(envelope.meta())
+
+
+def write_record(message: Message, meta: Meta) -> str:
+    """The message as the text of one record: a CloudEvents document with the message as its `data`."""
+    attributes = {
+        "specversion": "1.0",
+        "id": meta.id,
+        "source": meta.source,
+        "type": message.type,
+        "subject": meta.subject,
+        "time": meta.time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "sequence": str(meta.sequence) if meta.sequence else None,
+        "partitionkey": meta.subject,
+        "causationid": meta.causationid,
+        "correlationid": meta.correlationid,
+        "shop": meta.shop,
+        "actor": meta.actor,
+        "traceparent": meta.traceparent,
+    }
+    head = json.dumps({name: value for name, value in attributes.items() if value is not None})
+    return f'{head[:-1]}, "data": {message.model_dump_json()}}}'
+
+
+def record_headers(message: Message, meta: Meta) -> dict[str, str]:
+    """The attributes that console tools filter by, as Kafka headers; readers of ours never need them."""
+    headers = {
+        "content-type": CONTENT_TYPE,
+        "ce_id": meta.id,
+        "ce_type": message.type,
+        "ce_source": meta.source,
+        "ce_subject": meta.subject,
+    }
+    if meta.sequence:
+        headers["ce_sequence"] = str(meta.sequence)
+    if meta.traceparent:
+        headers["traceparent"] = meta.traceparent
+    return headers
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then random bits; rises with time."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=value))
+
+
+def personal_field_names() -> frozenset[str]:
+    """The names of all fields that any known contract declares personal."""
+    return frozenset(name for contract in CONTRACTS.values() for name in personal_fields_of(contract))
+
+
+def caused_by(cause: Meta, source: str, actor: str | None = None) -> Meta:
+    """What a message says of itself that `cause` made `source` write; id, time and sequence are still to be given."""
+    return replace(
+        cause,
+        id=new_id(),
+        source=source,
+        actor=actor or cause.actor,
+        time=now(),
+        sequence=None,
+        causationid=cause.id,
+        correlationid=cause.correlationid or cause.id,
+    )

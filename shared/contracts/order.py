@@ -1,0 +1,179 @@
+"""An order, as shop fronts describe it and as events show it: every consumer finds here all that it needs."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from shared.contracts.values import (
+    Address,
+    Currency,
+    Email,
+    Identifier,
+    Language,
+    Line,
+    MinorUnits,
+    Money,
+    Name,
+    OrderId,
+    Personal,
+    Price,
+    Prose,
+    Quantity,
+    ShopId,
+    Value,
+    VatRate,
+)
+
+MAX_LINES = 2_000
+
+
+class Customer(Value):
+    """Who ordered."""
+
+    full_name: Personal[Line] = ""
+    company: Personal[Line] = ""
+    email: Personal[Email]
+    phone: Personal[Line] = ""
+    customer_id: Personal[Identifier] | None = None
+    """The shop front's id of the customer's account (R023); absent for a guest."""
+    address: Address
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_personal_identity_number(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "personal_identity_number" in data:
+            raise ValueError("a personal identity number must not be sent here")
+        return data
+
+
+class OrderLine(Value):
+    """What was ordered: one article, so many of it, at the price the shop front showed."""
+
+    line_id: Identifier
+    article_number: Line = ""
+    name: Name
+    kind: Literal["physical", "digital", "service"] = "physical"
+    quantity: Quantity
+    unit_price: Price
+    """In minor units of the order's currency; with VAT where the order says `prices_include_vat`."""
+    discount: Price = 0
+    """Off the whole line, on the same basis as the unit price; never more than the line costs."""
+    vat_rate: VatRate
+    stock_location: Line = ""
+    weight_g: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    """Of one unit, in grams (R028)."""
+    volume_ml: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    """Of one unit, in millilitres (R029)."""
+    supplier: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _discount_within_the_line(self) -> "OrderLine":
+        if self.discount > self.quantity * self.unit_price:
+            raise ValueError("the discount is larger than the line")
+        return self
+
+
+class Delivery(Value):
+    """The chosen delivery method (R134) and what it costs."""
+
+    method: Identifier
+    name: Name
+    price: Price = 0
+    """In minor units, on the same basis as the lines' prices."""
+    vat_rate: VatRate = Decimal(25)
+    pick_up_point: Line = ""
+    promised_date: Annotated[date, Field(strict=False)] | None = None
+
+
+class Payment(Value):
+    """The chosen payment method (R115) and what the shop charges for it."""
+
+    method: Identifier
+    name: Name
+    cost: Price = 0
+    """In minor units, on the same basis as the lines' prices."""
+    vat_rate: VatRate = Decimal(25)
+
+
+class PlacedContent(Value):
+    """What a shop front says of an order when it is placed."""
+
+    placed_at: AwareDatetime | None = None
+    """When the customer confirmed; the time of acceptance where it is absent."""
+    language: Language
+    currency: Currency
+    exchange_rate: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=8)] | None = None
+    """Units of the shop's own currency for one unit of the order's (R021)."""
+    prices_include_vat: bool
+    customer: Customer
+    delivery_address: Address | None = None
+    """Only where it differs from the customer's (R014, R015)."""
+    message: Personal[Prose] = ""
+    """Written by the customer at checkout (R016)."""
+    lines: Annotated[list[OrderLine], Field(min_length=1, max_length=MAX_LINES)]
+    delivery: Delivery
+    payment: Payment
+    total: Price | None = None
+    """The grand total that the shop front showed, with VAT, in minor units; kept beside our own."""
+    ip_address: Personal[Line] = ""
+    reference: Line = ""
+    """The shop front's own number for it, such as a cart or invoice number."""
+
+    @model_validator(mode="after")
+    def _line_ids_are_unique(self) -> "PlacedContent":
+        seen: set[str] = set()
+        for line in self.lines:
+            if line.line_id in seen:
+                raise ValueError(f"line_id {line.line_id} stands on two lines")
+            seen.add(line.line_id)
+        return self
+
+
+class PricedLine(OrderLine):
+    """An ordered line with what it comes to."""
+
+    unit_price_excl_vat: Money
+    unit_price_incl_vat: Money
+    total_excl_vat: Money
+    total_incl_vat: Money
+    """Rounded for the line alone; the totals per rate are computed from exact sums, so these need not add up."""
+
+
+class VatTotal(Value):
+    """All of an order that bears one VAT rate."""
+
+    rate: VatRate
+    excl_vat: Money
+    vat: Money
+    incl_vat: Money
+
+
+class Totals(Value):
+    """What the order comes to, with delivery and payment costs (R032)."""
+
+    per_rate: list[VatTotal]
+    excl_vat: Money
+    vat: Money
+    incl_vat: Money
+    shop_front: Money | None = None
+    """The total that the shop front showed, where it said one."""
+    difference: MinorUnits = 0
+    """The shop front's total less ours, in minor units."""
+
+
+class OrderSnapshot(PlacedContent):
+    """The whole order as it is at one moment."""
+
+    id: OrderId
+    shop: ShopId
+    number: Annotated[int, Field(ge=1)]
+    """Unique and rising per shop; gaps are allowed (R006)."""
+    version: Annotated[int, Field(ge=1)]
+    """Counts what people change (R208)."""
+    placed_at: AwareDatetime
+    lines: list[PricedLine]  # type: ignore[assignment]
+    totals: Totals
+    attention: list[Identifier] = []
+    """Why a person should look at the order: `total-differs`."""

@@ -1,0 +1,27 @@
+"""What happened to an order; each event carries the order as it is now, so that no reader has to ask."""
+
+from typing import Literal
+
+from shared.contracts.message import Message
+from shared.contracts.order import OrderSnapshot
+from shared.contracts.topics import ORDERS_EVENTS
+
+
+class OrderEvent(Message, topic=ORDERS_EVENTS):
+    """A fact about one order."""
+
+    order: OrderSnapshot
+
+    @property
+    def subject(self) -> str:
+        return str(self.order.id)
+
+
+class OrderPlaced(OrderEvent, type="order.placed.v1"):
+    """The order was accepted; from now on it is handled."""
+
+
+class ConfirmationRequested(OrderEvent, type="order.confirmation-requested.v1"):
+    """Someone wants the order confirmation sent to the customer again; `order` is what the mail shall show."""
+
+    content: Literal["as-then", "as-now"]

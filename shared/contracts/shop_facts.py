@@ -1,0 +1,45 @@
+"""What every service needs to know about a shop, published by its owner; the last record is the whole truth."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from shared.contracts.message import Message
+from shared.contracts.topics import SHOPS_FACTS
+from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Prose, ShopId
+
+
+class ShopFact(Message, topic=SHOPS_FACTS):
+    """One owner's whole public truth about one shop."""
+
+    owner: ClassVar[str]
+    shop: ShopId
+
+    @property
+    def subject(self) -> str:
+        return f"{self.shop}/{self.owner}"
+
+
+class ShopSettings(ShopFact, type="shop.settings.v1"):
+    """How a shop presents itself: names, languages, money, time."""
+
+    owner = "orders"
+    name: Name
+    languages: Annotated[list[Language], Field(min_length=1)]
+    """What the shop speaks, its own language first."""
+    currency: Currency
+    time_zone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+    """IANA name: `Europe/Stockholm`."""
+    prices_include_vat: bool = True
+    """Whether its pages and mails show prices with VAT first (R084)."""
+    email: Email
+    """The address that customers may answer to; mails are sent in its name."""
+    phone: Line = ""
+    website: Line = ""
+    postal_address: Prose = ""
+    first_order_number: Annotated[int, Field(ge=1, le=10**12)] = 1
+    """Where the shop's order numbers begin (R084)."""
+    total_tolerance: Annotated[int, Field(ge=0)] = 0
+    """By how many minor units the shop front's total may differ from ours without an order being flagged."""
+    features: list[Identifier] = []
+    """What the platform's operator has switched on for this shop (R082)."""

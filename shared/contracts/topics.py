@@ -1,0 +1,73 @@
+"""Every topic of the system, declared once; a topic that differs on the broker makes a service not ready."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DAY_MS = 24 * 60 * 60 * 1000
+MAX_RECORD_BYTES = 1024 * 1024
+"""No record is larger, whoever writes it; the broker's own limit is twice that."""
+MAX_ORDER_BYTES = 512 * 1024
+"""An order is accepted up to this size as an event, so that no later command on it is refused for its size."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic's name, who owns it and who may write it, what its key is, and how long it is kept."""
+
+    name: str
+    owner: str
+    writers: tuple[str, ...]
+    about: str
+    key: Literal["order id", "<shop>/<owner>"] = "order id"
+    retention_ms: int = 35 * DAY_MS
+    compacted: bool = False
+    sequenced: bool = True
+    """Whether each source numbers its records per subject; what is not numbered is deduplicated by (source, id)."""
+
+    def broker_settings(self, min_insync_replicas: int) -> dict[str, str]:
+        """The settings the broker must have for this topic, as its admin tools name them."""
+        settings = {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "compression.type": "lz4",
+            "max.message.bytes": str(2 * MAX_RECORD_BYTES),
+            "message.timestamp.type": "LogAppendTime",
+            "min.insync.replicas": str(min_insync_replicas),
+            "unclean.leader.election.enable": "false",
+        }
+        if not self.compacted:
+            settings["retention.ms"] = str(self.retention_ms)
+        return settings
+
+
+PARTITIONS = 24
+
+ORDERS_COMMANDS = Topic(
+    "orders.commands",
+    owner="orders",
+    writers=("shop fronts", "other services"),
+    about="What somebody asks of an order; answered on orders.log.",
+    retention_ms=14 * DAY_MS,
+    sequenced=False,
+)
+ORDERS_EVENTS = Topic(
+    "orders.events",
+    owner="orders",
+    writers=("orders",),
+    about="What happened to an order, with the order as it is now.",
+)
+ORDERS_LOG = Topic(
+    "orders.log",
+    owner="orders",
+    writers=("orders", "notifications"),
+    about="The order log: what every service did to an order.",
+)
+SHOPS_FACTS = Topic(
+    "shops.facts",
+    owner="orders",
+    writers=("orders",),
+    about="What every service needs to know about a shop; the last record of a key is the whole truth.",
+    key="<shop>/<owner>",
+    compacted=True,
+)
+TOPICS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS)
+BY_NAME = {topic.name: topic for topic in TOPICS}

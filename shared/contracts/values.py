@@ -1,0 +1,181 @@
+"""Values that messages are made of; whatever text comes in, by HTTP or by topic, passes the one validator here."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PersonalMark:
+    """Marks a field that tells about a person; logs, listings and metrics mask it by this declaration."""
+
+
+Personal = Annotated[T, PersonalMark()]
+"""`Personal[Line]`: a field that tells about a person."""
+
+
+class Value(BaseModel):
+    """A value has no identity and never changes; unknown fields are ignored by readers, refused by HTTP."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
+def _without_control_characters(text: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
+        raise ValueError("control characters and line breaks are not allowed here")
+    return text
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the character NUL is not allowed")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("lone surrogates are not allowed")
+    return text
+
+
+def _line(max_length: int, min_length: int = 0) -> Any:  # the constraints of one line of text
+    return (
+        StringConstraints(max_length=max_length, min_length=min_length, strip_whitespace=True),
+        AfterValidator(_without_control_characters),
+    )
+
+
+Line = Annotated[str, *_line(200)]
+"""One line of text, at most 200 characters, no control characters; blanks at both ends are dropped."""
+Name = Annotated[str, *_line(200, 1)]
+"""As `Line`, and not empty."""
+Prose = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
+"""Text of several lines, at most 5,000 characters."""
+Identifier = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
+"""Ids, types and sources: printable ASCII without blanks, 1 to 128 characters."""
+ShopId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""A shop's short name, as it stands in tokens and topics: `nordic-tea`."""
+Reason = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,63}$")]
+"""A stable word for why something was refused: `unknown-shop`."""
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}$")]
+"""An address as people type it; whether it takes mail is known only when a mail was sent (R124)."""
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
+OrderId = UUID
+UserId = Identifier
+Language = Literal["sv", "fi", "en"]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+VatRate = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)]
+"""Per cent: `25`, `25.5`, `0`."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+_NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
+_THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_TWO_DECIMALS = frozenset(
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP "
+    "CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES "
+    "KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK "
+    "NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB TJS "
+    "TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG".split()
+)
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals a currency has (ISO 4217): 2 for SEK, 0 for JPY. Raises KeyError for an unknown one."""
+    if currency in _TWO_DECIMALS:
+        return 2
+    if currency in _NO_MINOR_UNIT:
+        return 0
+    if currency in _THREE_DECIMALS:
+        return 3
+    raise KeyError(currency)
+
+
+def _known_currency(code: str) -> str:
+    try:
+        minor_digits(code)
+    except KeyError:
+        raise ValueError("not a currency of ISO 4217") from None
+    return code
+
+
+Currency = Annotated[str, StringConstraints(min_length=3, max_length=3), AfterValidator(_known_currency)]
+"""ISO 4217, upper case."""
+MinorUnits = Annotated[int, Field(ge=-(10**15), le=10**15)]
+"""An amount in the smallest unit of its currency: öre, cent, pence."""
+Price = Annotated[int, Field(ge=0, le=10**12)]
+"""An amount in minor units that cannot be negative."""
+
+
+class Money(Value):
+    """An amount: whole minor units and their currency."""
+
+    amount: MinorUnits
+    currency: Currency
+
+
+class Address(Value):
+    """Where a parcel or a letter goes."""
+
+    full_name: Personal[Line] = ""
+    company: Personal[Line] = ""
+    street: Personal[Line] = ""
+    street2: Personal[Line] = ""
+    postal_code: Personal[Annotated[str, *_line(20)]] = ""
+    city: Personal[Line] = ""
+    region: Personal[Line] = ""
+    country: CountryCode
+
+
+def masked_email(address: str) -> str:
+    """The address with all but its first letter and its domain hidden: `a***@example.org`."""
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def is_personal(metadata: list[Any]) -> bool:
+    """Whether a field's annotations declare it personal."""
+    return any(isinstance(mark, PersonalMark) for mark in metadata)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def personal_fields_of(model: type[BaseModel]) -> set[str]:
+    """The names of all fields declared personal in a model and in the models it is made of."""
+    names = set()
+    for name, field in model.model_fields.items():
+        if is_personal(field.metadata):
+            names.add(name)
+        for inner in _models_in(field.annotation):
+            names |= personal_fields_of(inner)
+    return names
+
+
+def masked(document: Any, personal: frozenset[str]) -> Any:
+    """The JSON document with every value under a personal name replaced by `***`; empty ones stay empty."""
+    if isinstance(document, dict):
+        return {
+            name: ("***" if value not in ("", None) and not isinstance(value, dict | list) else masked(value, personal))
+            if name in personal
+            else masked(value, personal)
+            for name, value in document.items()
+        }
+    if isinstance(document, list):
+        return [masked(item, personal) for item in document]
+    return document
+
+
+_LINE_BREAKS = re.compile(r"\s+")
+
+
+def on_one_line(text: str, limit: int = 500) -> str:
+    """Text from outside, made fit for a `Line`-like field of a log entry: one line, cut, storable."""
+    printable = "".join(c if unicodedata.category(c) not in {"Cc", "Cs", "Zl", "Zp"} else " " for c in text)
+    return _LINE_BREAKS.sub(" ", printable).strip()[:limit]
