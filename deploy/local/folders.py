@@ -1,0 +1,68 @@
+"""What outlives a run lives in two places: the cache, shared by all checkouts, and a checkout's own `.local`."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_SYSTEM_STATE = Path("/var/lib/ordersystem")
+
+
+def cache_folder() -> Path:
+    """The folder for jars and prepared server folders: $ORDERSYSTEM_CACHE, else the user's XDG cache."""
+    named = os.environ.get("ORDERSYSTEM_CACHE")
+    if named:
+        folder = Path(named)
+    else:
+        xdg = os.environ.get("XDG_CACHE_HOME")
+        folder = (Path(xdg) if xdg else Path.home() / ".cache") / "ordersystem"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def reachable_folder(folder: Path, user: str | None) -> Path:
+    """`folder` itself where `user` may walk to it, else a folder of the system that stands for it.
+
+    PostgreSQL refuses to run as root, and root's home is closed to everybody else.
+    """
+    folder = folder.absolute()
+    if user is None or all(_may_enter(parent, user) for parent in folder.parents):
+        return folder
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    _SYSTEM_STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return _SYSTEM_STATE / digest
+
+
+def _may_enter(folder: Path, user: str) -> bool:
+    entry = pwd.getpwnam(user)
+    with contextlib.suppress(FileNotFoundError):
+        found = folder.stat()
+        if found.st_uid == entry.pw_uid:
+            return bool(found.st_mode & stat.S_IXUSR)
+        if found.st_gid in os.getgrouplist(user, entry.pw_gid):
+            return bool(found.st_mode & stat.S_IXGRP)
+        return bool(found.st_mode & stat.S_IXOTH)
+    return True
+
+
+def give_to(folder: Path, user: str | None) -> None:
+    """Make `user` the owner of everything in `folder`; does nothing where no other user is needed."""
+    if user is None:
+        return
+    shutil.chown(folder, user)
+    for path in folder.rglob("*"):
+        shutil.chown(path, user)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` alone; waits for as long as another process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,163 @@
+"""PostgreSQL from the system's own programs, durable as in production: fsync stays on."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from deploy.local import system
+from deploy.local.failure import LocalStackError
+from deploy.local.folders import cache_folder, give_to, locked, reachable_folder
+from deploy.local.ports import HOST
+from deploy.local.processes import Process, start_process
+
+ADMIN = "postgres"
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "fsync": "on",
+    "shared_buffers": "128MB",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+    "log_line_prefix": "%m [%p] %d ",
+}
+_READY_WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running PostgreSQL: its process and the port it listens on (loopback, trusted)."""
+
+    process: Process
+    port: int
+
+    def url(self, database: str = ADMIN) -> str:
+        """The address of one of its databases."""
+        return f"postgresql://{ADMIN}@{HOST}:{self.port}/{database}"
+
+    async def create_database(self, name: str) -> str:
+        """Create the database if it is not there yet; returns its address."""
+        connection = await asyncpg.connect(self.url())
+        try:
+            if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
+                quoted = '"' + name.replace('"', '""') + '"'
+                await connection.execute(f"create database {quoted}")
+        finally:
+            await connection.close()
+        return self.url(name)
+
+    async def stop(self) -> None:
+        """Fast shutdown: sessions are ended, everything committed is on disk."""
+        await self.process.stop(signal.SIGINT, within=30.0)
+
+
+async def start(folder: Path, port: int, log: Path) -> Postgres:
+    """Start PostgreSQL on the data in `folder`, made there first if it is empty; returns when it answers."""
+    programs = await asyncio.to_thread(system.find_postgres)
+    user = _unprivileged_user()
+    data = reachable_folder(folder, user)
+    await asyncio.to_thread(_prepare, programs, data, user)
+    await _clear_leftover(data)
+    settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    command = [programs / "postgres", "-D", data, "-p", str(port), *settings]
+    process = start_process("PostgreSQL", command, log, user=user)
+    postgres = Postgres(process, port)
+    await _until_it_answers(postgres)
+    return postgres
+
+
+def forget(folder: Path) -> None:
+    """Delete the data of a PostgreSQL that does not run."""
+    shutil.rmtree(reachable_folder(folder, _unprivileged_user()), ignore_errors=True)
+
+
+def _unprivileged_user() -> str | None:
+    """The user to run as: PostgreSQL refuses root; anybody else runs it as themselves."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return ADMIN if ADMIN in names else "nobody"
+
+
+def _prepare(programs: Path, data: Path, user: str | None) -> None:
+    if (data / "PG_VERSION").exists():
+        _refuse_other_version(programs, data)
+        return
+    made = _initialised(programs, user)
+    shutil.rmtree(data, ignore_errors=True)
+    shutil.copytree(made, data)
+    data.chmod(0o700)
+    give_to(data, user)
+
+
+def _refuse_other_version(programs: Path, data: Path) -> None:
+    has = (data / "PG_VERSION").read_text().strip()
+    is_ = _major(programs)
+    if has != is_:
+        raise LocalStackError(
+            f"The data in {data} was written by PostgreSQL {has}, this machine has {is_}: "
+            "make demo-reset forgets it, or install the version that wrote it."
+        )
+
+
+def _major(programs: Path) -> str:
+    said = subprocess.run([programs / "postgres", "-V"], capture_output=True, text=True, check=True).stdout
+    return said.split()[2].split(".")[0]
+
+
+def _initialised(programs: Path, user: str | None) -> Path:
+    """An initialised data folder that is never started, made once per version and copied for every use."""
+    cache = cache_folder()
+    made = reachable_folder(cache / f"postgres-{_major(programs)}", user)
+    with locked(cache / "postgres.lock"):
+        if (made / "PG_VERSION").exists():
+            return made
+        half = made.with_name(made.name + ".half")
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir(parents=True, mode=0o700)
+        give_to(half, user)
+        options = ["--username", ADMIN, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
+        command = [programs / "initdb", "-D", half, *options]
+        done = subprocess.run(command, capture_output=True, text=True, user=user, cwd="/", check=False)
+        if done.returncode:
+            raise LocalStackError(f"PostgreSQL's initdb failed: {done.stderr.strip()[-600:]}")
+        half.rename(made)
+    return made
+
+
+async def _clear_leftover(data: Path) -> None:
+    """End a server that an earlier, killed run left on this data; drop its pid file if it died with that run."""
+    pid_file = data / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text().split("\n", 1)[0])
+    leftover = Process.by_pid("PostgreSQL", pid)
+    if leftover is not None and str(data) in leftover.command:
+        await leftover.stop(signal.SIGINT, within=30.0)
+    elif leftover is not None:
+        pid_file.unlink(missing_ok=True)
+
+
+async def _until_it_answers(postgres: Postgres) -> None:
+    deadline = time.monotonic() + _READY_WITHIN
+    while True:
+        if not postgres.process.alive():
+            raise postgres.process.ended_early()
+        try:
+            connection = await asyncpg.connect(postgres.url(), timeout=5.0)
+        except (OSError, asyncpg.PostgresError, TimeoutError) as refusal:
+            if time.monotonic() > deadline:
+                await postgres.stop()
+                raise LocalStackError(f"PostgreSQL did not answer within {_READY_WITHIN:.0f} s: {refusal}") from refusal
+            await asyncio.sleep(0.05)
+        else:
+            await connection.close()
+            return
