@@ -1,0 +1,137 @@
+"""The OpenAPI document tells the whole truth: the bodies that are read from raw bytes, and the problems answered."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from shared.runtime.problems import MEDIA_TYPE
+
+REF = "#/components/schemas/{model}"
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "A problem document (RFC 9457). `type` is stable; programs decide by it, never by the texts.",
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "examples": ["/problems/invalid-request"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "examples": ["#/lines/0/quantity"]},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+MEANINGS = {
+    "400": ("malformed-json", "The body is not JSON."),
+    "401": ("unauthorized", "A valid token is needed."),
+    "403": ("missing-scope", "The token does not have the scope that this needs."),
+    "404": ("not-found", "There is nothing here."),
+    "405": ("wrong-method", "The method is not allowed here."),
+    "413": ("too-large", "The body is too large."),
+    "415": ("unsupported-media-type", "The body must be JSON."),
+    "422": ("invalid-request", "The request does not follow the schema."),
+    "500": ("unforeseen", "Something went wrong here; it has been recorded."),
+    "503": ("unavailable", "The service cannot do this now; try again soon."),
+}
+ALWAYS = ("500", "503")
+WITH_TOKEN = ("401", "403")
+WITH_BODY = ("400", "413", "415", "422")
+
+
+def problem_response(status: str, slug: str, title: str, *, description: str | None = None) -> dict[str, Any]:
+    """Give an OpenAPI response object with an example, for `responses=` of a route that has problems of its own."""
+    example = {"type": f"/problems/{slug}", "title": title, "status": int(status)}
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}, "example": example}}
+    return {"description": description or title, "content": content}
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi()` include the JSON bodies, the schema of problems and the problems that any route answers."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = complete(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def complete(app: FastAPI) -> dict[str, Any]:
+    """Build the document."""
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                describe_route(operation, schemas, list(calls(route.dependant)))
+    return document
+
+
+def describe_route(operation: dict[str, Any], schemas: dict[str, Any], called: list[Callable[..., Any]]) -> None:
+    """Add to one operation what its dependencies read and answer."""
+    models = [call.json_model for call in called if hasattr(call, "json_model")]
+    for model in models:
+        schema = add_schema(schemas, model)
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    responses = operation["responses"]
+    if MEDIA_TYPE not in responses.get("422", {}).get("content", {}):
+        responses.pop("422", None)
+    possible = [*ALWAYS]
+    possible += WITH_BODY if models else ("422",) if operation.get("parameters") else ()
+    possible += WITH_TOKEN if operation.get("security") else ()
+    for status in possible:
+        responses.setdefault(status, problem_response(status, *MEANINGS[status]))
+
+
+def add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Add the schema of a body to the components; one that is there under its name for answers is kept apart."""
+    _, found = models_json_schema([(model, "validation")], ref_template=REF)
+    definitions = found["$defs"]
+    renamed = {
+        name: f"{name}Input" for name in definitions if schemas.get(name, definitions[name]) != definitions[name]
+    }
+    for name, schema in definitions.items():
+        schemas[renamed.get(name, name)] = with_references(schema, renamed)
+    return {"$ref": REF.format(model=renamed.get(model.__name__, model.__name__))}
+
+
+def with_references(schema: Any, renamed: dict[str, str]) -> Any:
+    """Point the references of a schema to the new names."""
+    if isinstance(schema, list):
+        return [with_references(item, renamed) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    targets = {REF.format(model=old): REF.format(model=new) for old, new in renamed.items()}
+    return {
+        key: targets.get(value, value) if key == "$ref" and isinstance(value, str) else with_references(value, renamed)
+        for key, value in schema.items()
+    }
+
+
+def calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    """Go through everything that a route depends on."""
+    for dependency in dependant.dependencies:
+        if dependency.call is not None:
+            yield dependency.call
+        yield from calls(dependency)

@@ -1,0 +1,191 @@
+"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds."""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from shared.runtime.database import Connection, Pool, connected
+from shared.runtime.problems import Problem
+
+ANY_SHOP = "*"
+OPERATOR = "operator"
+"""The scope of a token for any shop; it includes every other scope."""
+
+TOKEN = re.compile(r"\Aot_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
+SCOPE = re.compile(r"\A[a-z][a-z0-9:.-]{0,63}\Z")
+LONGEST = 128
+
+INSERT = "insert into api_token (id, shop, name, scopes, hash) values ($1, $2, $3, $4, $5)"
+LIST = """
+select id, shop, name, scopes, created_at, revoked_at, last_used_at
+from api_token where $1::text is null or shop = $1 order by shop, created_at, id
+"""
+REVOKE = "update api_token set revoked_at = clock_timestamp() where id = $1 and revoked_at is null returning id"
+FIND = """
+select id, shop, scopes, hash, coalesce(last_used_at < clock_timestamp() - interval '1 minute', true) as stale
+from api_token where id = $1 and revoked_at is null
+"""
+TOUCH = "update api_token set last_used_at = clock_timestamp() where id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: a token of one shop (or of any, `*`), and what it may do."""
+
+    shop: str
+    token_id: str
+    actor: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Say whether the token has the scope; an operator's has all."""
+        return scope in self.scopes or OPERATOR in self.scopes
+
+    def acts_for(self, shop: str) -> bool:
+        """Say whether the token may speak for this shop."""
+        return self.shop in {shop, ANY_SHOP}
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """What is known of a token; the token itself is not."""
+
+    id: str
+    shop: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+async def make_token(connection: Connection, shop: str, name: str, scopes: Iterable[str]) -> str:
+    """Store a new token and return it, `ot_<id>_<secret>`: it is shown this once and never again.
+
+    A token for any shop (`*`) is one with the scope `operator`, and the other way round. ValueError for what is
+    neither, for an empty or overlong shop or name, and for a scope that is not lower-case words with `:`, `.`, `-`.
+    """
+    wanted = sorted(set(scopes))
+    if not wanted or not all(SCOPE.match(scope) for scope in wanted):
+        raise ValueError("expected at least one scope, each like orders:write")
+    if (shop == ANY_SHOP) != (OPERATOR in wanted):
+        raise ValueError("a token for any shop (*) has the scope operator, and no other token has it")
+    if not (0 < len(shop) <= LONGEST and 0 < len(name) <= LONGEST):
+        raise ValueError(f"expected a shop and a name of 1 to {LONGEST} characters")
+    token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    await connection.execute(INSERT, token_id, shop, name, wanted, digest(secret))
+    return f"ot_{token_id}_{secret}"
+
+
+async def list_tokens(connection: Connection, shop: str | None = None) -> list[TokenRow]:
+    """List the tokens of a shop, or all, revoked ones too."""
+    rows = await connection.fetch(LIST, shop)
+    return [TokenRow(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+
+
+async def revoke_token(connection: Connection, token_id: str) -> bool:
+    """Revoke a token by its id; False when there is none that still worked."""
+    return await connection.fetchval(REVOKE, token_id) is not None
+
+
+def digest(secret: str) -> bytes:
+    """Hash a secret; 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(secret.encode("ascii")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A token read from the database and how long, by the monotonic clock, that may be believed."""
+
+    caller: Caller
+    hash: bytes
+    until: float
+
+
+class Tokens:
+    """Checks tokens; keeps what it read for `keep` seconds, so that a revoked token works no longer than that."""
+
+    def __init__(self, pool: Pool, *, keep: float = 3.0, most: int = 10_000, wait: float = 5.0) -> None:
+        self._pool = pool
+        self._keep = keep
+        self._most = most
+        self._wait = wait
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._asked: dict[str, asyncio.Task[Known | None]] = {}
+
+    async def caller(self, token: str) -> Caller | None:
+        """Say whose token this is; None for one that is malformed, unknown, revoked or has another secret."""
+        parts = TOKEN.match(token)
+        if parts is None:
+            return None
+        known = self._known.get(parts[1])
+        if known is None or known.until < time.monotonic():
+            known = await self._ask_once(parts[1], digest(parts[2]))
+        if known is None or not hmac.compare_digest(known.hash, digest(parts[2])):
+            return None
+        return known.caller
+
+    async def _ask_once(self, token_id: str, given: bytes) -> Known | None:
+        task = self._asked.get(token_id)
+        if task is None:
+            task = asyncio.create_task(self._ask(token_id, given))
+            self._asked[token_id] = task
+            task.add_done_callback(lambda _done: self._asked.pop(token_id, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, token_id: str, given: bytes) -> Known | None:
+        until = time.monotonic() + self._keep
+        self._known.pop(token_id, None)
+        async with connected(self._pool, wait=self._wait) as connection:
+            row = await connection.fetchrow(FIND, token_id)
+            if row is None:
+                return None
+            if row["stale"] and hmac.compare_digest(row["hash"], given):
+                await connection.execute(TOUCH, token_id)
+        scopes = frozenset(row["scopes"])
+        known = Known(Caller(row["shop"], token_id, f"token/{token_id}", scopes), row["hash"], until)
+        self._known[token_id] = known
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+        return known
+
+
+BEARER = HTTPBearer(auto_error=False, description="An API token, `ot_…`, made by the operator for one shop.")
+
+
+def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope.
+
+    Needs `app.state.tokens`, a Tokens.
+    """
+
+    async def caller(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+    ) -> Caller:
+        tokens: Tokens = request.app.state.tokens
+        found = await tokens.caller(credentials.credentials) if credentials else None
+        if found is None:
+            raise unauthorized(given=credentials is not None)
+        if not found.may(scope):
+            raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
+        return found
+
+    return caller
+
+
+def unauthorized(*, given: bool) -> Problem:
+    """Answer a caller without a working token, as RFC 6750 section 3 asks."""
+    challenge = 'Bearer realm="api"' + (', error="invalid_token"' if given else "")
+    detail = "The token is not valid." if given else "Send a token: Authorization: Bearer ot_…"
+    return Problem(401, "unauthorized", "A valid token is needed.", detail, headers={"WWW-Authenticate": challenge})
