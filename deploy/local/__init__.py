@@ -1,1 +1,1 @@
-"""The system's servers as plain processes of this machine: nothing here needs containers, and nothing outside imports it."""
+"""The system's servers as plain processes of one machine: nothing here needs containers."""

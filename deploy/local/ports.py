@@ -25,8 +25,9 @@ def take_port(preferred: int | None = None, taken: set[int] | None = None) -> in
     """
     promised = set() if taken is None else taken
     near = range(preferred, preferred + 100) if preferred else range(0)
-    anywhere = (secrets.choice(_BELOW_EPHEMERAL) for _ in range(1000))
-    for port in (*near, *anywhere):
+    anywhere = [secrets.choice(_BELOW_EPHEMERAL) for _ in range(1000)]
+    candidates: list[int] = [*near, *anywhere]
+    for port in candidates:
         if port not in promised and is_free(port):
             promised.add(port)
             return port

@@ -67,16 +67,18 @@ async def start(folder: Path, port: int, log: Path) -> Postgres:
     await asyncio.to_thread(_prepare, programs, data, user)
     await _clear_leftover(data)
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = [programs / "postgres", "-D", data, "-p", str(port), *settings]
+    command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port), *settings]
     process = start_process("PostgreSQL", command, log, user=user)
     postgres = Postgres(process, port)
     await _until_it_answers(postgres)
     return postgres
 
 
-def forget(folder: Path) -> None:
-    """Delete the data of a PostgreSQL that does not run."""
-    shutil.rmtree(reachable_folder(folder, _unprivileged_user()), ignore_errors=True)
+async def forget(folder: Path) -> None:
+    """Delete the data, after ending a server that still runs on it."""
+    data = reachable_folder(folder, _unprivileged_user())
+    await _clear_leftover(data)
+    await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
 
 
 def _unprivileged_user() -> str | None:
@@ -125,7 +127,7 @@ def _initialised(programs: Path, user: str | None) -> Path:
         half.mkdir(parents=True, mode=0o700)
         give_to(half, user)
         options = ["--username", ADMIN, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
-        command = [programs / "initdb", "-D", half, *options]
+        command: list[str | Path] = [programs / "initdb", "-D", half, *options]
         done = subprocess.run(command, capture_output=True, text=True, user=user, cwd="/", check=False)
         if done.returncode:
             raise LocalStackError(f"PostgreSQL's initdb failed: {done.stderr.strip()[-600:]}")

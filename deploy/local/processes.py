@@ -1,4 +1,4 @@
-"""A process is known by its pid, the moment it began and its command line together, so that a pid used anew is never hit."""
+"""A process is known by its pid, its start and its command line together, so that a pid used anew is never hit."""
 
 import asyncio
 import contextlib

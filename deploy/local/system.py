@@ -1,4 +1,4 @@
-"""Java, Maven and PostgreSQL are the machine's own; a missing one is installed where that is allowed, else named in one sentence."""
+"""Java, Maven and PostgreSQL are the machine's own; one that is missing is installed, or named in one sentence."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def find_maven() -> Path:
 
 
 def find_postgres() -> Path:
-    """The folder with PostgreSQL's server programs (`initdb`, `postgres`) of version 15 or later; installs it where it may."""
+    """The folder with `initdb` and `postgres` of version 15 or later; installs PostgreSQL where it may."""
     return _find_postgres() or _installed("PostgreSQL 15 or later", ["postgresql"], _find_postgres)
 
 
@@ -44,7 +44,8 @@ def _find_java() -> Path | None:
 
 
 def _find_postgres() -> Path | None:
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: _number(path.parent.name), reverse=True)
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    folders = sorted(debian, key=lambda path: _number(path.parent.name), reverse=True)
     pg_config = _which("pg_config")
     if pg_config:
         folders.append(Path(_output([pg_config, "--bindir"]).strip()))
@@ -104,16 +105,17 @@ def install(packages: list[str]) -> None:
 
     PostgreSQL's package would make and start a server of its own: it is told not to.
     """
-    words = _privilege()
-    if words is None:
+    privilege = _privilege()
+    if privilege is None:
         raise MissingProgramError(f"{' '.join(packages)} cannot be installed without apt-get and the right to use it.")
-    quiet = [*words, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+    quiet = [*privilege, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
     script = f"mkdir -p {_NO_CLUSTER.parent} && echo 'create_main_cluster = false' > {_NO_CLUSTER}"
-    subprocess.run([*words, "sh", "-c", script], check=True)
+    subprocess.run([*privilege, "sh", "-c", script], check=True)
     try:
         for step in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-            done = subprocess.run([*quiet, *step], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+            words = [*quiet, *step]
+            done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
             if done.returncode:
                 raise MissingProgramError(f"apt-get {step[0]} failed: {done.stderr.strip()[-600:]}")
     finally:
-        subprocess.run([*words, "rm", "-f", str(_NO_CLUSTER)], check=True)
+        subprocess.run([*privilege, "rm", "-f", str(_NO_CLUSTER)], check=True)

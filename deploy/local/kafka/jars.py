@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from deploy.local import system
 from deploy.local.failure import LocalStackError
@@ -16,7 +16,7 @@ _POM = _HERE / "pom.xml"
 
 def kafka_version() -> str:
     """The version that the pom names."""
-    found = ElementTree.parse(_POM).findtext(".//{*}kafka.version")  # noqa: S314 - our own file
+    found = ET.parse(_POM).findtext(".//{*}kafka.version")  # noqa: S314 - our own file
     if not found:
         raise LocalStackError(f"{_POM} names no Kafka version.")
     return found
@@ -46,7 +46,7 @@ def _fetch(jars: Path) -> None:
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={half}", "-DincludeScope=runtime"]
-    command = [maven, "--batch-mode", "--quiet", "--strict-checksums", "--file", _POM, *goal]
+    command: list[str | Path] = [maven, "--batch-mode", "--quiet", "--strict-checksums", "--file", _POM, *goal]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         said = (done.stdout + done.stderr).strip()[-800:]

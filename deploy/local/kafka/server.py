@@ -17,9 +17,10 @@ from deploy.local.failure import LocalStackError
 from deploy.local.folders import cache_folder, locked
 from deploy.local.kafka.jars import java_command, kafka_version
 from deploy.local.ports import HOST
-from deploy.local.processes import Process, start_process
+from deploy.local.processes import Process, recall, remember, start_process
 
 _READY_WITHIN = 90.0
+_RECORD = "process.json"
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -65,18 +66,27 @@ class Kafka:
 
 
 async def start(folder: Path, port: int, controller_port: int, log: Path, heap: str = "768m") -> Kafka:
-    """Start Kafka on the data in `folder`, formatted there first if it is empty; returns when it has brokers to offer."""
+    """Start Kafka on the data in `folder`, formatted first where it is empty; returns when it can be used."""
+    await _end_leftover(folder)
     settings = await asyncio.to_thread(_prepare, folder, port, controller_port)
     command = await asyncio.to_thread(java_command, heap, "-Xms256m", "-XX:+UseSerialGC")
     process = start_process("Kafka", [*command, "kafka.Kafka", settings], log)
+    remember(process, folder / _RECORD)
     kafka = Kafka(process, port)
     await _until_it_answers(kafka)
     return kafka
 
 
-def forget(folder: Path) -> None:
-    """Delete the data of a Kafka that does not run."""
-    shutil.rmtree(folder, ignore_errors=True)
+async def forget(folder: Path) -> None:
+    """Delete the data, after ending a broker that still runs on it."""
+    await _end_leftover(folder)
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _end_leftover(folder: Path) -> None:
+    leftover = recall(folder / _RECORD)
+    if leftover is not None:
+        await leftover.stop(signal.SIGTERM, within=30.0)
 
 
 def _prepare(folder: Path, port: int, controller_port: int) -> Path:

@@ -1,0 +1,3 @@
+"""Every fixture lives in a plugin by its concern."""
+
+pytest_plugins = ["tests.plugins.servers"]
