@@ -10,6 +10,7 @@ from shared.contracts.values import (
     Address,
     Currency,
     Email,
+    ExchangeRate,
     Identifier,
     Language,
     Line,
@@ -84,7 +85,7 @@ class Delivery(Value):
     """In minor units, on the same basis as the lines' prices."""
     vat_rate: VatRate = Decimal(25)
     pick_up_point: Line = ""
-    promised_date: Annotated[date, Field(strict=False)] | None = None
+    promised_date: date | None = None
 
 
 class Payment(Value):
@@ -104,7 +105,7 @@ class PlacedContent(Value):
     """When the customer confirmed; the time of acceptance where it is absent."""
     language: Language
     currency: Currency
-    exchange_rate: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=8)] | None = None
+    exchange_rate: ExchangeRate | None = None
     """Units of the shop's own currency for one unit of the order's (R021)."""
     prices_include_vat: bool
     customer: Customer
@@ -153,7 +154,7 @@ class VatTotal(Value):
 class Totals(Value):
     """What the order comes to, with delivery and payment costs (R032)."""
 
-    per_rate: list[VatTotal]
+    per_rate: Annotated[list[VatTotal], Field(max_length=MAX_LINES + 2)]
     excl_vat: Money
     vat: Money
     incl_vat: Money
@@ -168,12 +169,12 @@ class OrderSnapshot(PlacedContent):
 
     id: OrderId
     shop: ShopId
-    number: Annotated[int, Field(ge=1)]
+    number: Annotated[int, Field(ge=1, le=10**15)]
     """Unique and rising per shop; gaps are allowed (R006)."""
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=10**9)]
     """Counts what people change (R208)."""
     placed_at: AwareDatetime
-    lines: list[PricedLine]  # type: ignore[assignment]
+    lines: Annotated[list[PricedLine], Field(max_length=MAX_LINES)]  # type: ignore[assignment]
     totals: Totals
-    attention: list[Identifier] = []
+    attention: Annotated[list[Identifier], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it
     """Why a person should look at the order: `total-differs`."""

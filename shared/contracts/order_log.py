@@ -2,14 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.contracts.message import Message
 from shared.contracts.topics import ORDERS_LOG
-from shared.contracts.values import Identifier, Language, Line, OrderId, Reason
+from shared.contracts.values import (
+    Detail,
+    Identifier,
+    Language,
+    Line,
+    MaskedEmail,
+    MinorUnits,
+    OrderId,
+    Reason,
+    with_masked_emails,
+)
 
 Outcome = Literal["done", "failed", "unknown", "waiting"]
-Detail = Annotated[str, StringConstraints(max_length=500)]
+Text = Annotated[Detail, AfterValidator(with_masked_emails)]
+"""Words for people, at most 500 characters; e-mail addresses in them are masked whatever a mail server quotes."""
+EffectKey = Annotated[str, StringConstraints(max_length=300, pattern=r"^[\x21-\x3f\x41-\x7e]{1,300}$")]
+"""Names one effect; never an address: an effect that is once per recipient has a digest of it in its key."""
 
 
 class LogEntry(Message, topic=ORDERS_LOG):
@@ -19,7 +32,7 @@ class LogEntry(Message, topic=ORDERS_LOG):
     outcome: Outcome
     summary: Identifier
     """The key of a sentence that pages translate."""
-    parameters: dict[Identifier, str | int] = {}
+    parameters: Annotated[dict[Identifier, Text | MinorUnits], Field(max_length=20)] = {}  # noqa: RUF012 - pydantic copies it
     """What the sentence needs."""
 
     @property
@@ -30,6 +43,7 @@ class LogEntry(Message, topic=ORDERS_LOG):
 class OrderNoted(LogEntry, type="order.noted.v1"):
     """An event of orders, noted on the log; the kit derives it, so that no fact is declared twice."""
 
+    written_by = ("orders",)
     event_type: Identifier
     event_id: Identifier
 
@@ -37,9 +51,9 @@ class OrderNoted(LogEntry, type="order.noted.v1"):
 class MessageSent(LogEntry, type="message.sent.v1"):
     """A message left for its recipient: the receiving mail server has accepted it."""
 
+    written_by = ("notifications",)
     template: Identifier
-    recipient: Line
-    """Masked: `a***@example.org`."""
+    recipient: MaskedEmail
     language: Language
     message_id: Line
 
@@ -47,27 +61,30 @@ class MessageSent(LogEntry, type="message.sent.v1"):
 class MessageFailed(LogEntry, type="message.failed.v1"):
     """A message was refused for good; the reason is the mail server's own or ours."""
 
+    written_by = ("notifications",)
     template: Identifier
-    recipient: Line
+    recipient: MaskedEmail
     language: Language
     reason: Reason
-    detail: Detail = ""
+    detail: Text = ""
 
 
 class EffectUnknown(LogEntry, type="effect.unknown.v1"):
     """The outside world was called and nobody can say whether it did it; nothing is repeated by itself."""
 
+    written_by = ("notifications",)
     effect: Identifier
     """Which call: `mail`."""
-    key: Annotated[str, StringConstraints(max_length=300)]
-    detail: Detail = ""
+    key: EffectKey
+    detail: Text = ""
 
 
 class CommandRejected(LogEntry, type="command.rejected.v1"):
     """A command was refused; the reason is stable, the detail is for people."""
 
+    written_by = ("orders",)
     command_type: Identifier
     command_id: Identifier
     reason: Reason
-    detail: Detail = ""
-    errors: Annotated[list[Detail], Field(max_length=20)] = []
+    detail: Text = ""
+    errors: Annotated[list[Text], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it

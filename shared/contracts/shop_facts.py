@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from shared.contracts.message import Message
 from shared.contracts.topics import SHOPS_FACTS
-from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Prose, ShopId
+from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId
 
 
 class ShopFact(Message, topic=SHOPS_FACTS):
@@ -25,10 +25,10 @@ class ShopSettings(ShopFact, type="shop.settings.v1"):
 
     owner = "orders"
     name: Name
-    languages: Annotated[list[Language], Field(min_length=1)]
+    languages: Annotated[list[Language], Field(min_length=1, max_length=10)]
     """What the shop speaks, its own language first."""
     currency: Currency
-    time_zone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+    time_zone: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
     """IANA name: `Europe/Stockholm`."""
     prices_include_vat: bool = True
     """Whether its pages and mails show prices with VAT first (R084)."""
@@ -39,7 +39,7 @@ class ShopSettings(ShopFact, type="shop.settings.v1"):
     postal_address: Prose = ""
     first_order_number: Annotated[int, Field(ge=1, le=10**12)] = 1
     """Where the shop's order numbers begin (R084)."""
-    total_tolerance: Annotated[int, Field(ge=0)] = 0
+    total_tolerance: Price = 0
     """By how many minor units the shop front's total may differ from ours without an order being flagged."""
-    features: list[Identifier] = []
+    features: Annotated[list[Identifier], Field(max_length=100)] = []  # noqa: RUF012 - pydantic copies it
     """What the platform's operator has switched on for this shop (R082)."""

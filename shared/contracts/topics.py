@@ -18,6 +18,8 @@ class Topic:
     owner: str
     writers: tuple[str, ...]
     about: str
+    readers: tuple[str, ...] = ()
+    """The services that read it; anybody else may too, and is not asked to say so."""
     key: Literal["order id", "<shop>/<owner>"] = "order id"
     retention_ms: int = 35 * DAY_MS
     compacted: bool = False
@@ -46,6 +48,7 @@ ORDERS_COMMANDS = Topic(
     owner="orders",
     writers=("shop fronts", "other services"),
     about="What somebody asks of an order; answered on orders.log.",
+    readers=("orders",),
     retention_ms=14 * DAY_MS,
     sequenced=False,
 )
@@ -54,18 +57,21 @@ ORDERS_EVENTS = Topic(
     owner="orders",
     writers=("orders",),
     about="What happened to an order, with the order as it is now.",
+    readers=("notifications",),
 )
 ORDERS_LOG = Topic(
     "orders.log",
     owner="orders",
     writers=("orders", "notifications"),
     about="The order log: what every service did to an order.",
+    readers=("orders",),
 )
 SHOPS_FACTS = Topic(
     "shops.facts",
     owner="orders",
     writers=("orders",),
     about="What every service needs to know about a shop; the last record of a key is the whole truth.",
+    readers=("notifications",),
     key="<shop>/<owner>",
     compacted=True,
 )

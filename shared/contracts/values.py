@@ -7,14 +7,38 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class PersonalMark:
+class SchemaKeyword:
+    """Says in a field's JSON schema what only code demands of it."""
+
+    keyword: str
+    value: Any
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), self.keyword: self.value}
+
+
+@dataclass(frozen=True)
+class PersonalMark(SchemaKeyword):
     """Marks a field that tells about a person; logs, listings and metrics mask it by this declaration."""
+
+    keyword: str = "x-personal"
+    value: Any = True
 
 
 Personal = Annotated[T, PersonalMark()]
@@ -24,7 +48,9 @@ Personal = Annotated[T, PersonalMark()]
 class Value(BaseModel):
     """A value has no identity and never changes; unknown fields are ignored by readers, refused by HTTP."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 def _without_control_characters(text: str) -> str:
@@ -41,10 +67,23 @@ def _storable(text: str) -> str:
     return text
 
 
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+
+
 def _line(max_length: int, min_length: int = 0) -> Any:  # the constraints of one line of text
+    not_blank = rf"[^\s{_CONTROL}][^{_CONTROL}]*" if min_length else ""
     return (
         StringConstraints(max_length=max_length, min_length=min_length, strip_whitespace=True),
         AfterValidator(_without_control_characters),
+        SchemaKeyword("pattern", rf"^[^{_CONTROL}]*{not_blank}$"),
+    )
+
+
+def _prose(max_length: int) -> Any:  # the constraints of text that may have several lines
+    return (
+        StringConstraints(max_length=max_length),
+        AfterValidator(_storable),
+        SchemaKeyword("pattern", r"^[^\x00]*$"),
     )
 
 
@@ -52,25 +91,58 @@ Line = Annotated[str, *_line(200)]
 """One line of text, at most 200 characters, no control characters; blanks at both ends are dropped."""
 Name = Annotated[str, *_line(200, 1)]
 """As `Line`, and not empty."""
-Prose = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
+Prose = Annotated[str, *_prose(5_000)]
 """Text of several lines, at most 5,000 characters."""
-Identifier = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
+Detail = Annotated[str, *_prose(500)]
+"""What went wrong, for people; at most 500 characters."""
+Identifier = Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x21-\x7e]{1,128}$")]
 """Ids, types and sources: printable ASCII without blanks, 1 to 128 characters."""
-ShopId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+ShopId = Annotated[str, StringConstraints(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """A shop's short name, as it stands in tokens and topics: `nordic-tea`."""
-Reason = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,63}$")]
+Reason = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z][a-z0-9-]{1,63}$")]
 """A stable word for why something was refused: `unknown-shop`."""
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}$")]
+Email = Annotated[
+    str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}$")
+]
 """An address as people type it; whether it takes mail is known only when a mail was sent (R124)."""
-CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+MaskedEmail = Annotated[
+    str, StringConstraints(max_length=260, pattern=r"^[^@\s\x00-\x1f\x7f]?\*\*\*@[^@\s\x00-\x1f\x7f]{0,255}$")
+]
+"""What `masked_email` leaves of an address: `a***@example.org`."""
+CountryCode = Annotated[str, StringConstraints(max_length=2, pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""
 OrderId = UUID
 UserId = Identifier
 Language = Literal["sv", "fi", "en"]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
-VatRate = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)]
+
+
+def _plain(number: Decimal) -> Decimal:
+    return Decimal(f"{number:f}") + 0  # neither `1E+1` nor `-0`
+
+
+def _decimal(pattern: str, number: dict[str, Any]) -> Any:  # how a decimal is written, and what else is read
+    text = {"type": "string", "maxLength": 20, "pattern": pattern}
+    return (
+        AfterValidator(_plain),
+        WithJsonSchema(text, mode="serialization"),
+        WithJsonSchema({"anyOf": [{"type": "number", **number}, text]}, mode="validation"),
+    )
+
+
+VatRate = Annotated[
+    Decimal,
+    Field(ge=0, le=100, max_digits=5, decimal_places=2),
+    *_decimal(r"^[0-9]{1,3}(\.[0-9]{1,2})?$", {"minimum": 0, "maximum": 100}),
+]
 """Per cent: `25`, `25.5`, `0`."""
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ExchangeRate = Annotated[
+    Decimal,
+    Field(gt=0, max_digits=18, decimal_places=8),
+    *_decimal(r"^[0-9]{1,10}(\.[0-9]{1,8})?$", {"exclusiveMinimum": 0}),
+]
+"""Units of one currency for one unit of another: `11.24`."""
+Sha256 = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 
 _NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
 _THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
@@ -102,7 +174,12 @@ def _known_currency(code: str) -> str:
     return code
 
 
-Currency = Annotated[str, StringConstraints(min_length=3, max_length=3), AfterValidator(_known_currency)]
+Currency = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=3),
+    AfterValidator(_known_currency),
+    SchemaKeyword("pattern", "^[A-Z]{3}$"),
+]
 """ISO 4217, upper case."""
 MinorUnits = Annotated[int, Field(ge=-(10**15), le=10**15)]
 """An amount in the smallest unit of its currency: öre, cent, pence."""
@@ -136,9 +213,13 @@ def masked_email(address: str) -> str:
     return f"{local[:1]}***@{domain}"
 
 
-def is_personal(metadata: list[Any]) -> bool:
-    """Whether a field's annotations declare it personal."""
-    return any(isinstance(mark, PersonalMark) for mark in metadata)
+def _is_marked(annotation: Any) -> bool:
+    return isinstance(annotation, PersonalMark) or any(_is_marked(part) for part in get_args(annotation))
+
+
+def is_personal(field: FieldInfo) -> bool:
+    """Whether a field is declared personal, be it as a whole or in one part of a union."""
+    return any(isinstance(mark, PersonalMark) for mark in field.metadata) or _is_marked(field.annotation)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -151,7 +232,7 @@ def personal_fields_of(model: type[BaseModel]) -> set[str]:
     """The names of all fields declared personal in a model and in the models it is made of."""
     names = set()
     for name, field in model.model_fields.items():
-        if is_personal(field.metadata):
+        if is_personal(field):
             names.add(name)
         for inner in _models_in(field.annotation):
             names |= personal_fields_of(inner)
@@ -170,6 +251,14 @@ def masked(document: Any, personal: frozenset[str]) -> Any:
     if isinstance(document, list):
         return [masked(item, personal) for item in document]
     return document
+
+
+_EMAIL = re.compile(r"[^@\s<>()\[\],;:\"']{1,64}@[^@\s<>()\[\],;:\"']{1,255}")
+
+
+def with_masked_emails(text: str) -> str:
+    """The text with every e-mail address in it masked: what a mail server answers often quotes the recipient."""
+    return _EMAIL.sub(lambda found: masked_email(found[0]), text)
 
 
 _LINE_BREAKS = re.compile(r"\s+")
