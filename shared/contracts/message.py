@@ -12,10 +12,10 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
 from shared.contracts.topics import Topic
-from shared.contracts.values import Identifier, ShopId, Value, personal_fields_of
+from shared.contracts.values import Identifier, ShopId, Value, on_one_line, personal_fields_of
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
-SEQUENCE = re.compile(r"^([0-9]{10})\.([0-9]{12})$", re.ASCII)
+SEQUENCE = re.compile(r"([0-9]{10})\.([0-9]{12})")
 
 
 class NotUnderstood(Exception):
@@ -51,7 +51,7 @@ class Sequence:
     @classmethod
     def parse(cls, text: str) -> Self:
         """From `<ten digits>.<twelve digits>`. Raises NotUnderstood for anything else, or a number below 1."""
-        match = SEQUENCE.match(text)
+        match = SEQUENCE.fullmatch(text)
         if match is None or int(match[2]) == 0:
             raise NotUnderstood("sequence is not ten digits, a dot and twelve digits counting from 1")
         return cls(int(match[1]), int(match[2]))
@@ -76,9 +76,13 @@ class Meta:
 class Message(BaseModel):
     """The base of every contract. `type` names it for ever; `topic` is where it is published."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
     type: ClassVar[str]
     topic: ClassVar[Topic]
+    written_by: ClassVar[tuple[str, ...]] = ()
+    """Which of the topic's writers say this; all of them where it is empty."""
     _meta: Meta | None = PrivateAttr(default=None)
 
     def __init_subclass__(cls, type: str | None = None, topic: Topic | None = None, **rest: Any) -> None:  # noqa: A002
@@ -152,7 +156,7 @@ class Envelope(Value):
 
 def _reasons(error: ValidationError) -> list[str]:
     return [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'record'}: {problem['msg']}"
+        on_one_line(f"{'.'.join(str(part) for part in problem['loc']) or 'record'}: {problem['msg']}")
         for problem in error.errors(include_url=False, include_input=False, include_context=False)[:20]
     ]
 
@@ -172,9 +176,11 @@ def read_message(envelope: Envelope) -> Message:
         raise UnknownType(f"no contract of type {envelope.type} is known here")
     try:
         # Through JSON, because strict validation takes a UUID or a Decimal from JSON text only.
-        message = contract.model_validate_json(json.dumps(envelope.data))
-    except (ValidationError, UnicodeEncodeError) as error:
-        raise InvalidData(_reasons(error) if isinstance(error, ValidationError) else ["lone surrogate"]) from None
+        message = contract.model_validate_json(json.dumps(envelope.data, allow_nan=False))
+    except ValidationError as error:
+        raise InvalidData(_reasons(error)) from None
+    except ValueError:
+        raise InvalidData(["a number is not finite"]) from None
     if message.subject != envelope.subject:
         raise InvalidData([f"subject: the data is about {message.subject}, the envelope about {envelope.subject}"])
     return message.stamped(envelope.meta())
