@@ -1,5 +1,6 @@
 """Request bodies: cut while they are read, and validated strictly from the raw bytes in one pass."""
 
+import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,8 @@ from shared.runtime.problems import Problem, invalid_request, malformed
 
 JSON = re.compile(r"\Aapplication/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;.*)?\Z", re.IGNORECASE)
 LARGE_NUMBER = re.compile(rb"[eE]\+?\d{3}|\d{200}")
+READ_WITHIN = 30.0
+"""Seconds that a body may take to come."""
 READ_ON = 64
 """A body declared at most so many times the limit is read to its end unseen, so that the client hears the answer."""
 
@@ -73,10 +76,7 @@ def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:
 
     async def read(request: Request) -> M:
         require_json(request)
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            raise malformed("It ended before it was complete.") from None
+        body = await whole_body(request)
         require_finite_numbers(body)
         try:
             value: M = validate(body, strict=True)
@@ -88,10 +88,22 @@ def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     return read
 
 
+async def whole_body(request: Request) -> bytes:
+    """Read the body to its end; a Problem when it breaks off or takes too long."""
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            return await request.body()
+    except ClientDisconnect:
+        raise malformed("It ended before it was complete.") from None
+    except TimeoutError:
+        raise Problem(408, "too-slow", "The body did not come in time.", headers={"Connection": "close"}) from None
+
+
 def require_json(request: Request) -> None:
     """Raise a 415 Problem for a body that is not declared as JSON, or is compressed."""
-    headers = request.headers
-    if not JSON.match(headers.get("content-type", "")) or headers.get("content-encoding", "identity") != "identity":
+    declared = request.headers.get("content-type", "")
+    plain = declared == "application/json" or JSON.match(declared)
+    if not plain or request.headers.get("content-encoding", "identity") != "identity":
         accept = {"Accept": "application/json", "Accept-Encoding": "identity"}
         detail = "Send Content-Type: application/json, not compressed."
         raise Problem(415, "unsupported-media-type", "The body must be JSON.", detail, headers=accept)

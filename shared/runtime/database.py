@@ -1,9 +1,9 @@
 """The way to PostgreSQL: pooled connections carry no session state, and a lost COMMIT is never called a failure."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -43,16 +43,23 @@ class DatabaseAwayError(Exception):
         return self.__doc__ or ""
 
 
-async def open_pool(url: str, *, name: str, connections: int = 16) -> Pool:
+async def open_pool(
+    url: str,
+    *,
+    name: str,
+    connections: int = 16,
+    on_connect: Callable[[Connection], Coroutine[Any, Any, None]] | None = None,
+) -> Pool:
     """Make a pool that connects when it is used; nothing is connected here, so the database may still be away.
 
-    `name` is what `pg_stat_activity.application_name` shows.
+    `name` is what `pg_stat_activity.application_name` shows; `on_connect` sees each connection first.
     """
     return await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=connections,
         timeout=CONNECT_WITHIN,
+        init=on_connect,
         reset=leave_the_session,
         server_settings={
             "application_name": name,

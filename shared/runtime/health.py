@@ -81,15 +81,20 @@ class Health:
     check_within: float = 2.0
     keep: float = 1.0
     phase: str | None = "starting"
+    serving_since: float = 0.0
     _asked: asyncio.Task[Verdict] | None = None
     _until: float = 0.0
+
+    def enter(self, phase: str | None) -> None:
+        """Begin another phase of the process's life; None is the one in which it serves."""
+        self.phase, self.serving_since = phase, time.monotonic()
 
     def alive(self) -> Verdict:
         """Judge the loop and, while the process serves, that each component still turns."""
         now = time.monotonic()
         checks = {"loop": self.heart.problem(self.loop_within)}
         for component in self.components if self.phase is None else ():
-            silent = now - component.last_tick()
+            silent = now - max(component.last_tick(), self.serving_since)
             checks[component.name] = f"no sign of life for {silent:.0f} s" if silent > self.tick_within else None
         return Verdict(checks)
 

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,7 +48,12 @@ class Watched:
 
         began = time.perf_counter()
         with self._tracer.start_as_current_span(
-            scope["method"], self._context(scope), SpanKind.SERVER, {"http.request.method": scope["method"]}
+            scope["method"],
+            self._context(scope),
+            SpanKind.SERVER,
+            {"http.request.method": scope["method"]},
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
             try:
                 await self.app(scope, receive, watch)
@@ -56,6 +62,8 @@ class Watched:
                 span.update_name(f"{scope['method']} {route}")
                 span.set_attribute("http.route", route)
                 span.set_attribute("http.response.status_code", status)
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    span.set_status(StatusCode.ERROR)
                 self._seconds.labels(scope["method"], route, status).observe(time.perf_counter() - began)
 
     def _context(self, scope: Scope) -> Any:
@@ -82,7 +90,9 @@ def make_app(
     `state` is what its dependencies find on `app.state` (`pool`, `tokens` and the service's own).
     """
     registry = registry or CollectorRegistry()
-    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
+    app = FastAPI(
+        title=title, version=version, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
+    )
     for name, value in (state or {}).items():
         setattr(app.state, name, value)
     for router in routers:
@@ -114,6 +124,10 @@ def add_health(app: FastAPI, health: Health, registry: CollectorRegistry) -> Non
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
+    lag = Gauge("event_loop_lag_seconds", "How late the loop's last beat was.", registry=registry)
+    lag.set_function(lambda: health.heart.lag)
+    used = Gauge("database_connections_used", "Connections of the pool that are lent.", registry=registry)
+    used.set_function(lambda: health.pool.get_size() - health.pool.get_idle_size())
     for path, endpoint in (("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
         app.add_api_route(path, endpoint, include_in_schema=False, response_class=Response)
 

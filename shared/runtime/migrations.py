@@ -121,12 +121,12 @@ async def apply(connection: Connection, migration: Migration) -> None:
                 raise MigrationError(
                     f"{migration} did not get its locks: something holds the table ({error})"
                 ) from error
-            await log.ainfo("waiting for the locks of a migration", migration=str(migration), tries_left=tries_left)
+            log.info("waiting for the locks of a migration", migration=str(migration), tries_left=tries_left)
             await asyncio.sleep(PAUSE)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise MigrationError(f"{migration} failed and was rolled back: {error}") from error
         else:
-            await log.ainfo("migration applied", migration=str(migration))
+            log.info("migration applied", migration=str(migration))
             return
 
 

@@ -83,6 +83,7 @@ class Process:
         self.heart = Heart()
         self.health = Health(service.pool, self.heart, service.chosen(), service.checks)
         self.http = http_server(service, self.health)
+        self.port = 0
         self.tasks: dict[asyncio.Task[Any], str] = {}
 
     async def live(self) -> int:
@@ -90,6 +91,7 @@ class Process:
         listener = listen(self.service.settings.host, self.service.settings.port)
         if listener is None:
             return 1
+        self.port = listener.getsockname()[1]
         stop = self._begin("stop", self.stopping.wait())
         heart = self._begin("loop", self.heart.beat())
         self._begin("http", self.http.serve([listener]))
@@ -114,22 +116,19 @@ class Process:
         service = self.service
         migrations = [RUNTIME_MIGRATIONS, *service.migrations]
         apply = service.settings.migrate
-        await prepare(service.pool, migrations, service.before_serving, apply=apply, say=self._enter)
-
-    def _enter(self, phase: str | None) -> None:
-        self.health.phase = phase
+        await prepare(service.pool, migrations, service.before_serving, apply=apply, say=self.health.enter)
 
     def _start_components(self) -> None:
         for component in self.health.components:
             self._begin(component.name, component.run(self.halt))
-        self._enter(None)
+        self.health.enter(None)
         log.info("serving", roles=sorted(self.service.settings.roles), parts=[c.name for c in self.health.components])
 
     async def _watch(self, stop: asyncio.Task[Any], expected: asyncio.Task[Any] | None = None) -> int | None:
         """Wait for the first task to end: None when it was the expected one and all is well, else the exit code."""
         watched = [task for task in self.tasks if task is expected or not task.done()]
         done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-        dead = [task for task in done if task is not stop and (task is not expected or task.exception())]
+        dead = [task for task in done if task is not stop and (task is not expected or failure(task))]
         for task in dead:
             self._report(task, "ended although nobody asked it to")
         if dead:
@@ -137,20 +136,20 @@ class Process:
         return 0 if stop in done else None
 
     def _report(self, task: asyncio.Task[Any], otherwise: str) -> None:
-        error = None if task.cancelled() else task.exception()
+        error = failure(task)
         log.error("part died" if error else otherwise, part=self.tasks[task], exc_info=error)
 
     async def _stop(self) -> int:
         """Stop what runs; what is still running after `stop_within` seconds is named and cancelled."""
-        self._enter("stopping")
+        self.health.enter("stopping")
         log.info("stopping")
         self.halt.set()
         self.http.should_exit = True
         running = [task for task in self.tasks if not task.done()]
         done, late = await wait_for(running, self.service.settings.stop_within)
-        failed = [task for task in done if task.exception()]
+        failed = [task for task in done if failure(task)]
         for task in failed:
-            self._report(task, "died")
+            self._report(task, "part died")
         if late:
             log.error("did not stop in time and was cancelled", parts=sorted(self.tasks[task] for task in late))
             await cancelled(*late, *self.http.server_state.tasks)
@@ -185,6 +184,11 @@ def listen(host: str, port: int) -> socket.socket | None:
     listener.setblocking(False)  # noqa: FBT003 - the socket's own interface
     log.info("listening", host=host, port=listener.getsockname()[1])
     return listener
+
+
+def failure(task: asyncio.Task[Any]) -> BaseException | None:
+    """Give what ended a finished task before its time; a stray cancellation is one such thing."""
+    return asyncio.CancelledError("cancelled by itself") if task.cancelled() else task.exception()
 
 
 async def wait_for(tasks: Collection[asyncio.Task[Any]], seconds: float) -> tuple[set[Any], set[Any]]:
