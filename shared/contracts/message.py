@@ -123,19 +123,30 @@ class Envelope(Value):
 
     specversion: Literal["1.0"]
     id: Identifier
+    """Unique within its source."""
     source: Identifier
+    """Who says it: `/orders`, `/notifications`, a shop front's own path."""
     type: Identifier
     subject: Identifier
+    """What it is about, and the record's key: an order's id, or `<shop>/<owner>` on shops.facts."""
     shop: ShopId
     time: AwareDatetime | None = None
+    """When it was said."""
     actor: Identifier = "unknown"
+    """Who caused it: an id, never a name or an address."""
     datacontenttype: Literal["application/json"] = "application/json"
-    sequence: Annotated[str, StringConstraints(max_length=64)] | None = None
+    sequence: Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x20-\x7e]*$")] | None = None
+    """`<incarnation>.<n>`: n counts 1, 2, 3 … per source, subject and topic; rises as text, too."""
     partitionkey: Identifier | None = None
+    """The same as `subject`."""
     causationid: Identifier | None = None
+    """The id of the message that made this one happen."""
     correlationid: Identifier | None = None
+    """The id of the message that the story began with."""
     traceparent: Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x20-\x7e]*$")] | None = None
+    """W3C trace context."""
     shadow: Literal["true"] | None = None
+    """Marks the other record where two versions of one fact are published side by side; it is to be passed over."""
     data: Annotated[dict[str, Any], Field(strict=False)]
 
     def meta(self) -> Meta:
