@@ -72,6 +72,10 @@ class Meta:
     correlationid: str | None = None
     traceparent: str | None = None
 
+    def numbered(self, sequence: Sequence) -> "Meta":
+        """The same, with its place in its stream."""
+        return replace(self, sequence=sequence)
+
 
 class Message(BaseModel):
     """The base of every contract. `type` names it for ever; `topic` is where it is published."""
@@ -253,15 +257,16 @@ def personal_field_names() -> frozenset[str]:
     return frozenset(name for contract in CONTRACTS.values() for name in personal_fields_of(contract))
 
 
-def caused_by(cause: Meta, source: str, actor: str | None = None) -> Meta:
-    """What a message says of itself that `cause` made `source` write; id, time and sequence are still to be given."""
-    return replace(
-        cause,
+def caused_by(cause: Meta, source: str, subject: str, traceparent: str | None = None) -> Meta:
+    """What a message of `source` about `subject` says of itself when `cause` made it; the number is still to come."""
+    return Meta(
         id=new_id(),
         source=source,
-        actor=actor or cause.actor,
+        subject=subject,
+        shop=cause.shop,
+        actor=cause.actor,
         time=now(),
-        sequence=None,
         causationid=cause.id,
         correlationid=cause.correlationid or cause.id,
+        traceparent=traceparent or cause.traceparent,
     )

@@ -1,0 +1,82 @@
+"""Where a stream stands, and what a record means to it: the next one, seen before, too early, or of an old life."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from shared.contracts.message import Sequence
+from shared.messaging.intake import Understood
+
+
+class Fate(Enum):
+    """What becomes of a record."""
+
+    NEXT = "taken in"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    CONFLICT = "conflict"
+    OLD_LIFE = "old life"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last record taken in of one stream; a new one stands before everything."""
+
+    incarnation: int = 0
+    last: int = 0
+    id: str = ""
+
+    def judge(self, number: Sequence, record_id: str) -> Fate:
+        """What a record with this number and id means here."""
+        if number.incarnation > self.incarnation:
+            return Fate.NEXT if number.n <= self.last + 1 else Fate.HELD
+        if number.incarnation < self.incarnation:
+            return Fate.DUPLICATE if number.n <= self.last else Fate.OLD_LIFE
+        if number.n > self.last + 1:
+            return Fate.HELD
+        if number.n == self.last + 1:
+            return Fate.NEXT
+        return Fate.CONFLICT if number.n == self.last and record_id != self.id else Fate.DUPLICATE
+
+
+@dataclass
+class Stream:
+    """One stream during one batch: its cursor moves as records are taken."""
+
+    cursor: Cursor
+    moved: bool = False
+    taken: list[Understood] = field(default_factory=list)
+    held: dict[Sequence, Understood] = field(default_factory=dict)
+    refused: list[tuple[Understood, Fate]] = field(default_factory=list)
+    duplicates: int = 0
+
+    def offer(self, record: Understood) -> Fate:
+        """Takes the record, or puts it where it belongs."""
+        number = record.number
+        if number is None:
+            raise LookupError("a stream takes numbered records only")
+        fate = self.cursor.judge(number, record.envelope.id)
+        if fate is Fate.NEXT:
+            self.cursor = Cursor(number.incarnation, number.n, record.envelope.id)
+            self.moved = True
+            self.taken.append(record)
+        elif fate is Fate.HELD:
+            self.held.setdefault(number, record)
+        elif fate is Fate.DUPLICATE:
+            self.duplicates += 1
+        else:
+            self.refused.append((record, fate))
+        return fate
+
+    def release(self, waiting: Iterable[Understood]) -> list[Understood]:
+        """Offers what was held before; returns what need not be held any longer, whatever became of it."""
+        here = dict(self.held)
+        self.held = {}
+        before = {record.number: record for record in waiting if record.number is not None}
+        settled = []
+        for number, record in sorted({**here, **before}.items(), key=lambda item: item[0]):
+            if self.offer(record) is not Fate.HELD and number in before:
+                settled.append(record)
+        for number in before:
+            self.held.pop(number, None)
+        return settled

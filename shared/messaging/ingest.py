@@ -1,0 +1,182 @@
+"""Ingest is never blocked by what a record contains, and never goes past a gap in silence."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+
+from shared.contracts.topics import Topic
+from shared.messaging import metrics
+from shared.messaging.groups import Group
+from shared.messaging.ingest_store import IngestStore
+from shared.messaging.intake import Arrived
+from shared.messaging.offsets import Offsets
+from shared.messaging.wakeup import Bell, pause
+
+MAX_RECORDS = 500
+COMMIT_SECONDS = 0.2
+WATCH_SECONDS = 2.0
+MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
+
+log = structlog.get_logger(__name__)
+
+
+async def _raw(message: Sequence[ConsumerRecord]) -> KafkaMessage:
+    # FastStream's own parser decodes headers as text, which null and binary ones are not.
+    return KafkaMessage(body=b"", raw_message=tuple(message), headers={}, batch_headers=[], consumer=None)  # type: ignore[arg-type]
+
+
+async def _records(message: Any) -> Any:
+    return message.raw_message
+
+
+class Ingest:
+    """A component: one batch subscriber for one topic of a service, writing to the inbox of its groups."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        kafka: str,
+        topic: Topic,
+        groups: Sequence[Group],
+        bell: Bell,
+        *,
+        service: str,
+        instance: int = 0,
+        prefix: str = "",
+    ) -> None:
+        self.name = f"ingest:{topic.name}"
+        self._kafka, self._topic, self._bell, self._prefix = kafka, topic, bell, prefix
+        self._member = f"{service}-{instance}"
+        self._kafka_group = f"{prefix}{service}.{topic.name}"
+        self._store = IngestStore(pool, topic, groups)
+        self._offsets = Offsets(pool, topic)
+        self._stopping = asyncio.Event()
+        self._tick = time.monotonic()
+        self._waits_for: str | None = "it has not started"
+
+    def last_tick(self) -> float:
+        return self._tick
+
+    def problem(self) -> str | None:
+        if self._waits_for is not None:
+            return self._waits_for
+        if self._offsets.truncated:
+            lost = ", ".join(
+                f"{partition.partition} (next {self._offsets.next.get(partition)}, log begins at {start})"
+                for partition, start in self._offsets.truncated.items()
+            )
+            return f"log truncated: records of {self._topic.name} were deleted unread, partitions {lost}"
+        return None if self._offsets.assigned else "no partitions have been assigned yet"
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Takes records in until `stopping`; a lost broker is waited for."""
+        self._stopping = stopping
+        back_off = MIN_BACK_OFF
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            broker = self._broker()
+            try:
+                await broker.start()
+                await self._watch(stopping)
+            except (KafkaError, OSError, TimeoutError) as error:
+                self._waits_for = f"Kafka cannot be reached: {error}"[:300]
+                log.warning("ingest waits for Kafka", topic=self._topic.name, error=str(error))
+                await pause(back_off, stopping)
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+            finally:
+                await broker.stop()
+
+    def _broker(self) -> KafkaBroker:
+        # A consumer-only broker: a producer of it would be left behind by each start that fails.
+        broker = KafkaBroker(
+            self._kafka.split(","),
+            client_id=self._member,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=10,
+            log_level=logging.DEBUG,
+        )
+        subscriber = broker.subscriber(
+            self._prefix + self._topic.name,
+            batch=True,
+            max_records=MAX_RECORDS,
+            batch_timeout_ms=10,
+            group_id=self._kafka_group,
+            group_instance_id=self._member,
+            session_timeout_ms=30_000,
+            heartbeat_interval_ms=3_000,
+            max_poll_interval_ms=600_000,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            listener=self._offsets,
+            parser=_raw,
+            decoder=_records,
+        )
+        subscriber(self._take)
+        self._offsets.consumer_of = lambda: subscriber.consumer
+        return broker
+
+    async def _watch(self, stopping: asyncio.Event) -> None:
+        self._waits_for = None
+        watch_at = 0.0
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            try:
+                await self._offsets.commit()
+                if time.monotonic() >= watch_at:
+                    watch_at = time.monotonic() + WATCH_SECONDS
+                    await self._look_after()
+            except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning("offsets not committed", topic=self._topic.name, error=str(error))
+            await pause(COMMIT_SECONDS, stopping)
+
+    async def _look_after(self) -> None:
+        await self._offsets.resume_accepted()
+        consumer = self._offsets.consumer_of()
+        if consumer is None:
+            return
+        for partition in consumer.assignment():
+            end, taken = consumer.highwater(partition), self._offsets.next.get(partition)
+            if end is not None and taken is not None:
+                metrics.ingest_lag.labels(self._topic.name, str(partition.partition)).set(max(0, end - taken))
+
+    async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
+        """Returns only when the batch is in the database, for as long as the process lives."""
+        wanted = await self._unskipped(records)
+        arrived = [Arrived.of(record, self._topic.name) for record in wanted]
+        back_off = MIN_BACK_OFF
+        while arrived:
+            try:
+                await self._store.take(arrived)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                log.warning("ingest waits for PostgreSQL", topic=self._topic.name, error=str(error))
+                await pause(back_off, self._stopping)
+                if self._stopping.is_set():
+                    raise ConsumerStoppedError from error
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+            else:
+                break
+        for record in wanted:
+            partition = TopicPartition(record.topic, record.partition)
+            if partition in self._offsets.next:
+                self._offsets.next[partition] = record.offset + 1
+        self._bell.ring()
+
+    async def _unskipped(self, records: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
+        firsts: dict[TopicPartition, int] = {}
+        for record in records:
+            firsts.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        cut = {partition for partition, first in firsts.items() if await self._offsets.skipped_unread(partition, first)}
+        return [record for record in records if TopicPartition(record.topic, record.partition) not in cut]

@@ -1,0 +1,281 @@
+"""One transaction per batch: cursors, inbox, lanes and the offsets that count, or nothing of it.
+
+Locks are taken sorted, cursors first and lanes after them.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import asyncpg
+
+from shared.contracts.message import CONTRACTS, InvalidData, read_message
+from shared.contracts.topics import Topic
+from shared.messaging import ingest_sql as sql
+from shared.messaging import metrics
+from shared.messaging.cursors import Cursor, Fate, Stream
+from shared.messaging.database import Connection
+from shared.messaging.groups import Group
+from shared.messaging.intake import Arrived, Quarantined, Understood, understand
+
+Key = tuple[str, str]
+
+
+class Refused(Exception):
+    """PostgreSQL refuses the batch for its data."""
+
+
+DATA_CLASSES = ("22", "23", "54")
+"""SQLSTATE classes: data exception, integrity constraint violation, program limit exceeded."""
+
+
+def concerns_data(error: Exception) -> bool:
+    """Whether this error says that what was written is at fault, and not the server or the connection."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "")[:2] in DATA_CLASSES
+    return isinstance(error, asyncpg.DataError | UnicodeEncodeError)
+
+
+class IngestStore:
+    """Takes batches of one topic into the inbox of the groups that read it."""
+
+    def __init__(self, pool: asyncpg.Pool, topic: Topic, groups: Sequence[Group]) -> None:
+        self._pool = pool
+        self.topic = topic
+        self._groups = [group for group in groups if group.reads is topic]
+
+    async def take(self, records: Sequence[Arrived]) -> Counter[str]:
+        """Takes in the records, in order; halves a batch that PostgreSQL refuses, until the record at fault is alone.
+
+        Returns how many records had which fate. Raises what the server or the connection raises.
+        """
+        read = [understand(record, self.topic) for record in records]
+        return await self._take(read, records)
+
+    async def _take(self, read: Sequence[Understood | Quarantined], records: Sequence[Arrived]) -> Counter[str]:
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                return await self._take_in_one(connection, read, records)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, UnicodeEncodeError) as error:
+            if not concerns_data(error):
+                raise
+            reason = f"PostgreSQL refuses it: {error}"[:500]
+        if len(read) == 1:
+            return await self._take([Quarantined(records[0], reason)], records)
+        half = len(read) // 2
+        return await self._take(read[:half], records[:half]) + await self._take(read[half:], records[half:])
+
+    async def _take_in_one(
+        self, connection: Connection, read: Sequence[Understood | Quarantined], records: Sequence[Arrived]
+    ) -> Counter[str]:
+        understood = [record for record in read if isinstance(record, Understood)]
+        quarantined = [record for record in read if isinstance(record, Quarantined)]
+        fates: Counter[str] = Counter()
+        if self.topic.compacted:
+            quarantined += await self._replace_facts(connection, understood, fates)
+        elif self.topic.sequenced:
+            quarantined += await self._take_numbered(connection, understood, fates)
+        else:
+            await self._store(connection, await self._unseen(connection, understood, fates), fates)
+        await self._quarantine(connection, quarantined, fates)
+        await self._remember_offsets(connection, records)
+        for fate, count in fates.items():
+            metrics.ingested.labels(self.topic.name, fate).inc(count)
+        return fates
+
+    async def _take_numbered(
+        self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
+    ) -> list[Quarantined]:
+        streams = await self._locked_streams(connection, sorted({record.stream for record in records}))
+        for record in records:
+            streams[record.stream].offer(record)
+        await self._release_held(connection, streams)
+        taken = [record for stream in streams.values() for record in stream.taken]
+        taken.sort(key=lambda record: record.arrived.offset)
+        await self._store(connection, taken, fates)
+        await self._move_cursors(connection, streams)
+        fates["duplicate"] += sum(stream.duplicates for stream in streams.values())
+        return [
+            Quarantined(record.arrived, _refusal(fate))
+            for stream in streams.values()
+            for record, fate in stream.refused
+        ]
+
+    async def _locked_streams(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Stream]:
+        sources, subjects = [key[0] for key in keys], [key[1] for key in keys]
+        rows = await connection.fetch(sql.LOCK_CURSORS, self.topic.name, sources, subjects)
+        found = {(row["source"], row["subject"]): row for row in rows}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            columns = ([key[0] for key in missing], [key[1] for key in missing])
+            await connection.execute(sql.INSERT_CURSORS, self.topic.name, *columns)
+            for row in await connection.fetch(sql.LOCK_CURSORS, self.topic.name, *columns):
+                found[row["source"], row["subject"]] = row
+        return {key: Stream(Cursor(row["incarnation"], row["last"], row["id"])) for key, row in found.items()}
+
+    async def _release_held(self, connection: Connection, streams: dict[Key, Stream]) -> None:
+        moved = [key for key, stream in streams.items() if stream.moved]
+        # A statement of its own, after the lock: the locking one's snapshot is older than rows that another
+        # transaction held back and committed while this one waited.
+        rows = await connection.fetch(
+            sql.READ_HELD, self.topic.name, [key[0] for key in moved], [key[1] for key in moved]
+        )
+        waiting: dict[Key, list[Understood]] = {key: [] for key in moved}
+        for row in rows:
+            record = understand(_arrived_again(row, self.topic), self.topic)
+            if isinstance(record, Understood):
+                waiting[row["source"], row["subject"]].append(record)
+        settled = [record for key in moved for record in streams[key].release(waiting[key])]
+        await connection.execute(sql.DELETE_HELD, self.topic.name, *_columns(settled, _numbered_key))
+        held = [record for stream in streams.values() for record in stream.held.values()]
+        await connection.execute(sql.INSERT_HELD, self.topic.name, *_columns(held, _held_row))
+
+    async def _move_cursors(self, connection: Connection, streams: dict[Key, Stream]) -> None:
+        rows = [
+            (*key, stream.cursor.incarnation, stream.cursor.last, stream.cursor.id)
+            for key, stream in streams.items()
+            if stream.moved
+        ]
+        await connection.execute(sql.MOVE_CURSORS, self.topic.name, *_transposed(rows, 5))
+
+    async def _unseen(
+        self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
+    ) -> list[Understood]:
+        first = {(record.envelope.source, record.envelope.id): record for record in reversed(records)}
+        keys = sorted(first)
+        rows = await connection.fetch(
+            sql.INSERT_SEEN, self.topic.name, [source for source, _ in keys], [id_ for _, id_ in keys]
+        )
+        new = {(row["source"], row["id"]) for row in rows}
+        fates["duplicate"] += len(records) - len(new)
+        return [record for key, record in reversed(first.items()) if key in new]
+
+    async def _store(self, connection: Connection, records: Sequence[Understood], fates: Counter[str]) -> None:
+        types = {record.envelope.type for record in records if record.envelope.shadow is None}
+        wanted = [(type_, group.name) for type_ in types for group in self._groups if group.handles(type_)]
+        handled = {type_ for type_, _ in wanted}
+        wanted_records = [record for record in records if record.envelope.type in handled]
+        passed = [record for record in records if record.envelope.type not in CONTRACTS | dict.fromkeys(handled)]
+        if wanted_records:
+            await connection.execute(
+                sql.STORE,
+                self.topic.name,
+                *_columns(wanted_records, _message_row),
+                [type_ for type_, _ in wanted],
+                [group for _, group in wanted],
+            )
+        if passed:
+            await connection.execute(sql.SET_ASIDE, self.topic.name, *_columns(passed, _message_row))
+        fates["taken in"] += len(wanted_records)
+        fates["passed"] += len(passed)
+        fates["not handled here"] += len(records) - len(wanted_records) - len(passed)
+
+    async def _replace_facts(
+        self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
+    ) -> list[Quarantined]:
+        latest: dict[str, Understood] = {}
+        refused = []
+        for record in records:
+            known = latest.get(record.envelope.subject)
+            if record.envelope.type in CONTRACTS:
+                try:
+                    read_message(record.envelope)
+                except InvalidData as error:
+                    refused.append(Quarantined(record.arrived, error.reason))
+                    continue
+            if known is None or (known.number and record.number and record.number > known.number):
+                latest[record.envelope.subject] = record
+        rows = [_fact_row(record) for _, record in sorted(latest.items())]
+        if rows:
+            await connection.execute(sql.REPLACE_FACTS, *_transposed(rows, 6))
+        fates["facts"] += len(rows)
+        return refused
+
+    async def _quarantine(self, connection: Connection, records: Sequence[Quarantined], fates: Counter[str]) -> None:
+        if not records:
+            return
+        rows = [
+            (
+                r.arrived.partition,
+                r.arrived.offset,
+                r.arrived.key,
+                r.arrived.value,
+                r.arrived.headers_as_bytes(),
+                reason,
+            )
+            for r in records
+            for reason in [r.reason.replace("\x00", " ").encode("utf-8", "replace").decode()]
+        ]
+        await connection.execute(sql.QUARANTINE, self.topic.name, *_transposed(rows, 6))
+        fates["quarantined"] += len(records)
+
+    async def _remember_offsets(self, connection: Connection, records: Sequence[Arrived]) -> None:
+        following: dict[int, int] = {}
+        first: dict[int, int] = {}
+        for record in records:
+            following[record.partition] = record.offset + 1
+            first.setdefault(record.partition, record.offset)
+        rows = [(partition, following[partition], first[partition]) for partition in sorted(following)]
+        await connection.execute(sql.REMEMBER_OFFSETS, self.topic.name, *_transposed(rows, 3))
+
+
+def _refusal(fate: Fate) -> str:
+    if fate is Fate.CONFLICT:
+        return "its number was used by another record of the same stream"
+    return "old life: it was written before its source's database was set back"
+
+
+def _transposed(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(width)]
+
+
+def _columns(records: Sequence[Understood], row: "sql.RowOf") -> list[list[object]]:
+    return _transposed([row(record) for record in records], row.width)
+
+
+_message_row = sql.RowOf(
+    7,
+    lambda record: (
+        record.envelope.source,
+        record.envelope.subject,
+        record.envelope.sequence,
+        record.envelope.id,
+        record.envelope.type,
+        record.envelope.shop,
+        record.arrived.value,
+    ),
+)
+_held_row = sql.RowOf(
+    9,
+    lambda record: (
+        record.envelope.source,
+        record.envelope.subject,
+        record.number.incarnation,
+        record.number.n,
+        record.envelope.id,
+        record.envelope.type,
+        record.envelope.shop,
+        record.arrived.value,
+        record.arrived.partition,
+    ),
+)
+_numbered_key = sql.RowOf(
+    4,
+    lambda record: (
+        record.envelope.source,
+        record.envelope.subject,
+        record.number.incarnation,
+        record.number.n,
+    ),
+)
+
+
+def _fact_row(record: Understood) -> tuple[object, ...]:
+    shop, _, owner = record.envelope.subject.partition("/")
+    if record.number is None:
+        raise LookupError("a fact is numbered")
+    body = bytes(record.arrived.value or b"").decode()
+    return shop, owner, record.envelope.type, record.number.incarnation, record.number.n, body
+
+
+def _arrived_again(row: asyncpg.Record, topic: Topic) -> Arrived:
+    return Arrived(topic.name, row["partition"], 0, row["subject"].encode(), row["record"], [])

@@ -1,0 +1,200 @@
+"""Handlers that run inside the finishing transaction: what they change and what they say commit as one."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from shared.contracts.message import Envelope, InvalidData, Message, Meta, NotUnderstood, UnknownType, read_envelope
+from shared.contracts.message import read_message
+from shared.contracts.order_log import CommandRejected
+from shared.contracts.refusal import Refused
+from shared.messaging import lanes, metrics
+from shared.messaging.database import Connection, OutcomeUnknown, transaction
+from shared.messaging.failures import Failure, Reject, attempt
+from shared.messaging.finish import Ending, ended, settle
+from shared.messaging.groups import Group, Reaction, Workspace
+from shared.messaging.lanes import Lane, Waiting
+from shared.messaging.outbox import Outbox
+from shared.messaging.wakeup import Bell, pause
+
+log = structlog.get_logger(__name__)
+
+MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
+QUICK = {"synchronous_commit": "off", "application_name": "lanes"}
+"""A lost claim or renewal is found by its lease; waiting for the disk would only make it slower."""
+
+
+def rejection(envelope: Envelope, refusal: Refused) -> CommandRejected:
+    """The answer on the order log to a command that was refused."""
+    return CommandRejected(
+        order_id=UUID(envelope.subject),
+        outcome="failed",
+        summary="command.rejected",
+        command_type=envelope.type,
+        command_id=envelope.id,
+        reason=refusal.reason,
+        detail=refusal.detail[:500],
+        errors=[error[:500] for error in refusal.errors[:20]],
+    )
+
+
+class Answer:
+    """One waiting message with what it is, or why it is refused or can never be handled."""
+
+    def __init__(self, group: Group, waiting: Waiting) -> None:
+        self.position = waiting.position
+        self.envelope = read_envelope(waiting.record)
+        self.meta: Meta = self.envelope.meta()
+        self.message: Message | None = None
+        self.reaction: Reaction | None = None
+        self.refusal: Refused | None = None
+        try:
+            self.message = read_message(self.envelope)
+            self.reaction = group.reaction_to(type(self.message))
+            if self.reaction is None:
+                raise UnknownType(f"{self.envelope.type} is not accepted on {group.reads.name}")  # noqa: TRY301
+        except NotUnderstood as error:
+            if not group.answers:
+                raise Reject(error.reason) from error
+            errors = error.errors if isinstance(error, InvalidData) else []
+            reason = "invalid-command" if isinstance(error, InvalidData) else "unknown-command"
+            self.refusal = Refused(reason, error.reason, errors)
+
+
+class InsideWorker:
+    """A component: works one inside group's lanes, up to fifty in one transaction.
+
+    `workspaces` makes, from the transaction's connection, what the handlers need. A handler raises Refused before it
+    changes anything.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        dsn: str,
+        group: Group,
+        outbox: Outbox,
+        bell: Bell,
+        workspaces: Mapping[type, Callable[[Connection], Any]],
+        *,
+        poll: float = 0.25,
+    ) -> None:
+        missing = group.needs() - set(workspaces)
+        if missing:
+            raise TypeError(f"group {group.name} needs {missing}, which nobody provides")
+        self.name = f"work:{group.name}"
+        self._pool, self._dsn, self._group, self._outbox, self._bell = pool, dsn, group, outbox, bell
+        self._workspaces, self._poll = {kind: workspaces[kind] for kind in group.needs()}, poll
+        self._tick = time.monotonic()
+        self._problem: str | None = "it has not started"
+
+    def last_tick(self) -> float:
+        return self._tick
+
+    def problem(self) -> str | None:
+        return self._problem
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until `stopping`; a lost database is waited for."""
+        back_off = MIN_BACK_OFF
+        while not stopping.is_set():
+            try:
+                async with asyncpg.create_pool(self._dsn, min_size=1, max_size=1, server_settings=QUICK) as quick:
+                    self._problem = None
+                    await self._work(quick, stopping)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, OutcomeUnknown) as error:
+                self._problem = f"PostgreSQL cannot be reached: {error}"[:300]
+                log.warning("worker interrupted", group=self._group.name, error=str(error))
+                self._tick = time.monotonic()
+                await pause(back_off, stopping)
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+
+    async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            claimed = await lanes.claim(quick, [self._group.name], lanes.MOST_LANES)
+            if claimed:
+                await lanes.read(quick, claimed)
+                await self.work_through(claimed)
+            if len(claimed) < lanes.MOST_LANES:
+                await pause(self._poll, stopping, self._bell)
+
+    async def work_through(self, claimed: Sequence[Lane]) -> None:
+        """All of it in one transaction; where a handler fails, one message at a time."""
+        started = time.perf_counter()
+        outcome = await attempt(lambda: self._together(claimed))
+        if isinstance(outcome, Failure):
+            log.info("batch broken up", group=self._group.name, lanes=len(claimed), error=str(outcome))
+            for lane in claimed:
+                await self._one_by_one(lane)
+        self._outbox.committed()
+        count = max(1, sum(len(lane.waiting) for lane in claimed))
+        metrics.handling_seconds.labels(self._group.name).observe((time.perf_counter() - started) / count)
+
+    async def _together(self, claimed: Sequence[Lane]) -> None:
+        async with transaction(self._pool) as connection:
+            held = await lanes.lock(connection, claimed)
+            answers = {lane.key: [Answer(self._group, waiting) for waiting in lane.waiting] for lane in held}
+            said = await self._react(connection, [answer for lane in held for answer in answers[lane.key]])
+            await self._outbox.append(connection, said)
+            await settle(connection, [ended(lane) for lane in held])
+        metrics.handled.labels(self._group.name, "done").inc(sum(map(len, answers.values())))
+
+    async def _one_by_one(self, lane: Lane) -> None:
+        while lane.waiting and not lane.lost:
+            waiting, *rest = lane.waiting
+            outcome = await attempt(lambda first=waiting, after=rest: self._alone(lane, first, after))  # type: ignore[misc]
+            if isinstance(outcome, Failure):
+                await self._failed(lane, waiting, rest, outcome)
+                return
+            lane.waiting, lane.attempts, lane.failing_since = rest, 1, None
+
+    async def _alone(self, lane: Lane, waiting: Waiting, rest: Sequence[Waiting]) -> None:
+        async with transaction(self._pool) as connection:
+            if not await lanes.lock(connection, [lane]):
+                return
+            said = await self._react(connection, [Answer(self._group, waiting)])
+            await self._outbox.append(connection, said)
+            await settle(connection, [Ending(lane, "leased" if rest else "ready", done=[waiting.position])])
+        metrics.handled.labels(self._group.name, "done").inc()
+
+    async def _failed(self, lane: Lane, waiting: Waiting, rest: Sequence[Waiting], failure: Failure) -> None:
+        async with transaction(self._pool) as connection:
+            if not await lanes.lock(connection, [lane]):
+                return
+            ending = Ending(lane, "retry")
+            ending.failed(waiting.position, failure, blocks=self._blocks(waiting))
+            await settle(connection, [ending])
+        log.warning("message failed", group=lane.group, order_id=lane.subject, error=str(failure), behind=len(rest))
+
+    def _blocks(self, waiting: Waiting) -> bool:
+        try:
+            reaction = self._group.reaction_to(type(waiting.read()))
+        except NotUnderstood:
+            return True
+        return reaction is None or reaction.blocks
+
+    async def _react(self, connection: Connection, answers: Sequence[Answer]) -> list[tuple[Meta, Sequence[Message]]]:
+        provided = {kind: make(connection) for kind, make in self._workspaces.items()}
+        workspaces = [thing for thing in provided.values() if isinstance(thing, Workspace)]
+        messages = [answer.message for answer in answers if answer.message is not None]
+        for workspace in workspaces:
+            await workspace.open(messages)
+        said = [(answer.meta, await _answered(answer, provided)) for answer in answers]
+        for workspace in workspaces:
+            await workspace.flush()
+        return said
+
+
+async def _answered(answer: Answer, provided: Mapping[type, Any]) -> Sequence[Message]:
+    if answer.message is None or answer.reaction is None:
+        return [rejection(answer.envelope, answer.refusal or Refused("unknown-command"))]
+    try:
+        return await answer.reaction(answer.message, provided)
+    except Refused as refusal:
+        return [rejection(answer.envelope, refusal)]

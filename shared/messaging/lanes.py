@@ -1,0 +1,127 @@
+"""A lane is the messages of one order waiting in one group: leased, worked through in order, given back.
+
+Claiming and reading are two statements: in one, a message that arrives between its snapshot and its lock is missed
+while the lane's `wake` is already counted, and the lane goes idle over it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from shared.contracts.message import Message, read_envelope, read_message
+from shared.messaging.database import Connection
+
+LEASE_SECONDS = 15.0
+MOST_LANES = 50
+MOST_MESSAGES = 50
+
+CLAIM = """
+update lane set state = 'leased', token = $1, due = clock_timestamp() + make_interval(secs => $2),
+  attempts = attempts + 1
+where ("group", subject) in
+  (select "group", subject from lane where "group" = any($4::text[]) and due <= now()
+   order by due limit $3 for update skip locked)
+returning "group", subject, shop, wake, attempts, failing_since
+"""
+READ = """
+select l."group", l.subject, i.position, i.record
+from unnest($1::text[], $2::text[]) l("group", subject)
+cross join lateral (
+  select x.position, m.record from inbox x join message m on m.position = x.position
+  where x."group" = l."group" and x.subject = l.subject and x.state = 'ready' order by x.position limit $3) i
+order by l."group", l.subject, i.position
+"""
+RENEW = """
+with mine as (
+  select l."group", l.subject from lane l join unnest($1::text[], $2::text[], $3::uuid[]) k(g, s, t)
+    on l."group" = k.g and l.subject = k.s and l.token = k.t
+  where l.due > clock_timestamp() and l.state = 'leased' order by 1, 2 for update of l)
+update lane l set due = clock_timestamp() + make_interval(secs => $4) from mine
+where l."group" = mine."group" and l.subject = mine.subject returning l."group", l.subject
+"""
+LOCK = """
+select l."group", l.subject from lane l join unnest($1::text[], $2::text[], $3::uuid[]) k(g, s, t)
+  on l."group" = k.g and l.subject = k.s and l.token = k.t
+order by 1, 2 for update of l
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in its place in a lane."""
+
+    position: int
+    record: bytes
+
+    def read(self) -> Message:
+        """The message. Raises NotUnderstood where no contract fits it."""
+        return read_message(read_envelope(self.record))
+
+
+@dataclass(slots=True)
+class Lane:
+    """A claimed lane, as this process knows it; `lost` once another worker has claimed it."""
+
+    group: str
+    subject: str
+    shop: str
+    token: UUID
+    wake: int
+    attempts: int
+    failing_since: datetime | None
+    waiting: Sequence[Waiting] = ()
+    lost: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.group, self.subject
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that waited was read."""
+        return len(self.waiting) < MOST_MESSAGES
+
+
+async def claim(
+    connection: Connection, groups: Sequence[str], limit: int, lease_seconds: float = LEASE_SECONDS
+) -> list[Lane]:
+    """Claims up to so many due lanes under a new token, counting the attempt: a message that kills us must count."""
+    token = uuid4()
+    rows = await connection.fetch(CLAIM, token, lease_seconds, limit, list(groups))
+    lanes = [
+        Lane(row["group"], row["subject"], row["shop"], token, row["wake"], row["attempts"], row["failing_since"])
+        for row in rows
+    ]
+    return sorted(lanes, key=lambda lane: lane.key)
+
+
+async def read(connection: Connection, lanes: Sequence[Lane]) -> None:
+    """Gives each claimed lane its waiting messages, oldest first."""
+    rows = await connection.fetch(READ, *_keys(lanes), MOST_MESSAGES)
+    found: dict[tuple[str, str], list[Waiting]] = {lane.key: [] for lane in lanes}
+    for row in rows:
+        found[row["group"], row["subject"]].append(Waiting(row["position"], row["record"]))
+    for lane in lanes:
+        lane.waiting = found[lane.key]
+
+
+async def renew(connection: Connection, lanes: Sequence[Lane], lease_seconds: float = LEASE_SECONDS) -> None:
+    """Extends the leases that still hold and marks the others lost."""
+    rows = await connection.fetch(RENEW, *_keys(lanes), [lane.token for lane in lanes], lease_seconds)
+    held = {(row["group"], row["subject"]) for row in rows}
+    for lane in lanes:
+        lane.lost = lane.lost or lane.key not in held
+
+
+async def lock(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
+    """Locks, sorted, those that are still ours, until the transaction ends; marks the others lost."""
+    rows = await connection.fetch(LOCK, *_keys(lanes), [lane.token for lane in lanes])
+    held = {(row["group"], row["subject"]) for row in rows}
+    for lane in lanes:
+        lane.lost = lane.lost or lane.key not in held
+    return [lane for lane in lanes if not lane.lost]
+
+
+def _keys(lanes: Sequence[Lane]) -> tuple[list[str], list[str]]:
+    return [lane.group for lane in lanes], [lane.subject for lane in lanes]

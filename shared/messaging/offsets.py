@@ -1,0 +1,129 @@
+"""Which record to read next: the database's word counts, and a silent jump past unread records is impossible."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.contracts.topics import Topic
+from shared.messaging import ingest_sql as sql
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Seeks on assignment, and knows what was taken in of each partition that this process holds."""
+
+    def __init__(self, pool: asyncpg.Pool, topic: Topic) -> None:
+        self.topic = topic
+        self.consumer_of: Callable[[], AIOKafkaConsumer | None] = lambda: None
+        self.assigned = False
+        self.next: dict[TopicPartition, int] = {}
+        self.truncated: dict[TopicPartition, int] = {}
+        """Partitions whose log begins after what we read last, with the offset that it begins at."""
+        self._pool = pool
+        self._committed: dict[TopicPartition, int] = {}
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Forgets them: only partitions still assigned are committed."""
+        for partition in revoked:
+            self.next.pop(partition, None)
+            self.truncated.pop(partition, None)
+            self._committed.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Finds where to read on, in the database first; asks again for as long as a server is away."""
+        while self.consumer_of() is not None:
+            try:
+                await self._find_places(list(assigned))
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, KafkaError, TimeoutError) as error:
+                log.warning("offsets cannot be read yet", topic=self.topic.name, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.assigned = True
+                return
+
+    async def _find_places(self, assigned: list[TopicPartition]) -> None:
+        consumer = self._consumer()
+        if not assigned:
+            return
+        starts = await consumer.beginning_offsets(assigned)
+        rows = await self._pool.fetch(sql.CONSUMED, self.topic.name, [partition.partition for partition in assigned])
+        known = {row["partition"]: row["next"] for row in rows}
+        for partition in assigned:
+            start = starts[partition]
+            if partition.partition not in known:
+                await self._pool.execute(sql.BEGIN_PARTITION, self.topic.name, partition.partition, start)
+                self.read_from(partition, start)
+                continue
+            committed = await consumer.committed(partition)
+            place = known[partition.partition]
+            if committed is not None:
+                # An operator's reset backwards is obeyed; forwards nothing unread is skipped.
+                place = min(place, committed)
+            if place < start <= known[partition.partition]:
+                place = start  # set back beyond the log's beginning: all of it that is left
+            self.read_from(partition, place)
+            if place < start:
+                self.stop_at_truncation(partition, start)
+
+    def read_from(self, partition: TopicPartition, offset: int) -> None:
+        """Goes on with this record."""
+        self._consumer().seek(partition, offset)
+        self.next[partition] = offset
+
+    def stop_at_truncation(self, partition: TopicPartition, start: int) -> None:
+        """Records were deleted unread: reads no further until an operator accepts the loss."""
+        self.truncated[partition] = start
+        self._consumer().pause(partition)
+        log.error(
+            "log truncated",
+            topic=self.topic.name,
+            partition=partition.partition,
+            next=self.next[partition],
+            start=start,
+        )
+
+    async def resume_accepted(self) -> None:
+        """Goes on with partitions whose loss an operator has accepted: their row says an offset that exists."""
+        for partition, start in list(self.truncated.items()):
+            rows = await self._pool.fetch(sql.CONSUMED, self.topic.name, [partition.partition])
+            if rows and rows[0]["next"] >= start:
+                del self.truncated[partition]
+                self.read_from(partition, rows[0]["next"])
+                self._consumer().resume(partition)
+
+    async def skipped_unread(self, partition: TopicPartition, first: int) -> bool:
+        """Whether the log was cut between what was taken in last and this record."""
+        expected = self.next.get(partition)
+        if expected is None or first <= expected or self.topic.compacted:
+            return False
+        start = (await self._consumer().beginning_offsets([partition]))[partition]
+        if start <= expected:
+            return False  # a gap that Kafka makes itself: transaction markers, compaction
+        self.stop_at_truncation(partition, start)
+        return True
+
+    async def commit(self) -> None:
+        """Tells Kafka, for its lag tools only, what was taken in since the last time."""
+        consumer = self._consumer()
+        held = consumer.assignment()
+        news = {
+            partition: offset
+            for partition, offset in self.next.items()
+            if partition in held and self._committed.get(partition) != offset
+        }
+        if news and not self.truncated:
+            await consumer.commit(news)
+            self._committed.update(news)
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        consumer = self.consumer_of()
+        if consumer is None:
+            raise KafkaError("the consumer is not running")
+        return consumer

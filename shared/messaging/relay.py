@@ -1,0 +1,272 @@
+"""The relay moves the outbox to Kafka, in order per key, whatever the broker refuses; a zombie can only repeat."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+
+from shared.messaging import metrics
+from shared.messaging.producer import REFUSED_FOR_ITSELF, DisposableProducer, Outgoing
+from shared.messaging.relay_floor import Floor
+from shared.messaging.relay_lease import LEASE_SECONDS, RelayLease
+from shared.messaging.wakeup import Bell, pause
+
+BATCH = 1_000
+SEND_SECONDS = 10.0
+CHORES_EVERY = 0.5
+FLOOR_FORGOTTEN_AFTER = 60.0
+MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
+TRIES_ALONE = 2
+
+# The primary key is always right here: a plan made while the table was empty would read all its dead rows.
+SESSION = {
+    "application_name": "relay",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "idle_in_transaction_session_timeout": "10000",
+}
+READ = """
+select position, topic, aggregateid, payload, headers from outbox
+where position > $1
+  and not exists (select from unnest($3::text[], $4::text[]) p(t, a) where p.t = topic and p.a = aggregateid)
+  and exists (select from relay where token = $2 and until > clock_timestamp())
+order by position limit $5
+"""
+DELETE = "delete from outbox where position = any($1::bigint[])"
+ANNOUNCE = """
+with mine as materialized (select from relay where token = $2 for update),
+gone as (delete from outbox using mine where position = any($1::bigint[]) returning outbox.*)
+insert into announced (id, topic, aggregateid, type, payload, sequence)
+select id, topic, aggregateid, type, payload, sequence from gone order by position
+"""
+PARK = """
+insert into parked (topic, aggregateid, error) values ($1, $2, $3) on conflict do nothing
+"""
+MONTH = "create table if not exists announced_{name} partition of announced for values from ('{start}') to ('{end}')"
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """A component: publishes one database's outbox while it holds the lease.
+
+    `keeps` moves what was published to `announced` instead of deleting it.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        kafka: str,
+        bell: Bell,
+        *,
+        prefix: str = "",
+        keeps: bool = False,
+        poll: float = 0.25,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        self.name = "relay"
+        self._dsn, self._kafka, self._bell, self._prefix = dsn, kafka, bell, prefix
+        self._keeps, self._poll, self._lease_seconds = keeps, poll, lease_seconds
+        self._producer: DisposableProducer | None = None
+        self._parked: set[tuple[str, str]] = set()
+        self._floor = Floor()
+        self._rare_chores_at = 0.0
+        self._back_off = MIN_BACK_OFF
+        self._tick = time.monotonic()
+        self._problem: str | None = "the relay has not started"
+
+    def last_tick(self) -> float:
+        return self._tick
+
+    def problem(self) -> str | None:
+        return self._problem
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Publishes until `stopping`; every error ends one life of it, and the next begins after a back-off."""
+        while not stopping.is_set():
+            try:
+                await self._one_life(stopping)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, KafkaError, TimeoutError) as error:
+                self._problem = f"the relay waits for a server: {type(error).__name__}: {error}"[:300]
+                log.warning("relay interrupted", error=str(error), kind=type(error).__name__)
+                self._tick = time.monotonic()
+                await pause(self._back_off, stopping)
+                self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
+
+    async def _one_life(self, stopping: asyncio.Event) -> None:
+        connection = await asyncpg.connect(
+            self._dsn, server_settings={**SESSION, "synchronous_commit": "on" if self._keeps else "off"}
+        )
+        lease = RelayLease(connection, self._lease_seconds)
+        try:
+            await self._publish_while_leased(connection, lease, stopping)
+        finally:
+            await self._discard_producer()
+            if not connection.is_closed() and stopping.is_set():
+                await lease.give_back()
+            await connection.close(timeout=2)
+
+    async def _publish_while_leased(
+        self, connection: asyncpg.Connection, lease: RelayLease, stopping: asyncio.Event
+    ) -> None:
+        chores_at = 0.0
+        self._floor.reset()
+        self._rare_chores_at = 0.0
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            if not await lease.held():
+                self._problem = None
+                self._floor.reset()
+                await pause(min(1.0, self._lease_seconds / 3), stopping)
+                continue
+            due = time.monotonic() >= chores_at
+            if due:
+                chores_at = time.monotonic() + CHORES_EVERY
+                oldest = await self._chores(connection)
+            rows = await self._read(connection, lease)
+            if due:
+                await self._floor.raise_to(connection, oldest, rows[0]["position"] if rows else None)
+            if rows:
+                await self._publish(connection, lease, rows)
+                self._back_off = MIN_BACK_OFF
+            self._problem = None
+            if len(rows) < BATCH:
+                await pause(self._poll, stopping, self._bell)
+
+    async def _chores(self, connection: asyncpg.Connection) -> int:
+        parked = {(row["topic"], row["aggregateid"]) for row in await connection.fetch("select * from parked")}
+        if self._parked - parked:
+            self._floor.reset()  # what was parked lies below the floor
+        self._parked = parked
+        if time.monotonic() >= self._rare_chores_at:
+            self._rare_chores_at = time.monotonic() + FLOOR_FORGOTTEN_AFTER
+            self._floor.reset()
+            if self._keeps:
+                await self._make_months(connection)
+        return await self._floor.oldest_running(connection)
+
+    async def _make_months(self, connection: asyncpg.Connection) -> None:
+        month = datetime.now(UTC).date().replace(day=1)
+        for _ in range(2):
+            following = (month + timedelta(days=32)).replace(day=1)
+            await connection.execute(MONTH.format(name=f"{month:%Y_%m}", start=month, end=following))
+            month = following
+
+    async def _read(
+        self, connection: asyncpg.Connection, lease: RelayLease, limit: int = BATCH
+    ) -> Sequence[asyncpg.Record]:
+        topics, keys = [topic for topic, _ in self._parked], [key for _, key in self._parked]
+        rows: Sequence[asyncpg.Record] = await connection.fetch(
+            READ, self._floor.value, lease.token, topics, keys, limit
+        )
+        return rows
+
+    async def _publish(self, connection: asyncpg.Connection, lease: RelayLease, rows: Sequence[asyncpg.Record]) -> None:
+        outcomes = await self._send(rows, lease)
+        await self._forget(connection, lease.token, _acknowledged(rows, outcomes))
+        errors = [(row, error) for row, error in zip(rows, outcomes, strict=False) if error is not None]
+        if not errors:
+            return
+        await self._discard_producer()
+        row, error = next(((r, e) for r, e in errors if isinstance(e, REFUSED_FOR_ITSELF)), errors[0])
+        if not isinstance(error, REFUSED_FOR_ITSELF):
+            raise error
+        await self._send_alone(connection, lease, row)
+
+    async def _send(self, rows: Sequence[asyncpg.Record], lease: RelayLease) -> list[BaseException | None]:
+        """Sends in order and waits for the answers: None for each acknowledged row, else its error; stops at an error.
+
+        The answer may be shorter than the rows: the rest was not sent.
+        """
+        outcomes: list[BaseException | None] = []
+        pending: list[asyncio.Future[object]] = []
+        until = time.monotonic() + min(SEND_SECONDS, lease.left())
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                producer = await self._started_producer()
+                for row in rows:
+                    if time.monotonic() >= until:
+                        break
+                    pending.append(await producer.send(self._record(row)))
+                if not pending:
+                    raise TimeoutError("the lease is about to end")  # noqa: TRY301 - told like any other time-out
+                await asyncio.wait(pending)
+        except (KafkaError, TimeoutError) as error:
+            if pending:
+                await asyncio.wait(pending, timeout=max(0.0, until - time.monotonic()))
+            outcomes = [_outcome(future) for future in pending]
+            return [*outcomes, error][: len(rows)]
+        return [_outcome(future) for future in pending]
+
+    def _record(self, row: asyncpg.Record) -> Outgoing:
+        return Outgoing(
+            self._prefix + row["topic"],
+            row["aggregateid"].encode(),
+            row["payload"].encode(),
+            json.loads(row["headers"]),
+        )
+
+    async def _send_alone(self, connection: asyncpg.Connection, lease: RelayLease, row: asyncpg.Record) -> None:
+        error: BaseException | None = None
+        for _ in range(TRIES_ALONE):
+            (error,) = await self._send([row], lease)
+            if error is None:
+                await self._forget(connection, lease.token, [row["position"]])
+                return
+            await self._discard_producer()
+            if not isinstance(error, REFUSED_FOR_ITSELF):
+                raise error
+        await connection.execute(PARK, row["topic"], row["aggregateid"], f"{type(error).__name__}: {error}"[:500])
+        self._parked.add((row["topic"], row["aggregateid"]))
+        log.error("outbox key parked", topic=row["topic"], order_id=row["aggregateid"], error=str(error))
+
+    async def _forget(self, connection: asyncpg.Connection, token: UUID, positions: list[int]) -> None:
+        if not positions:
+            return
+        if self._keeps:
+            await connection.execute(ANNOUNCE, positions, token)
+        else:
+            await connection.execute(DELETE, positions)
+        metrics.published.inc(len(positions))
+
+    async def _started_producer(self) -> DisposableProducer:
+        if self._producer is None:
+            self._producer = DisposableProducer(self._kafka, "relay")
+            await self._producer.start()
+        return self._producer
+
+    async def _discard_producer(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.discard()
+
+
+def _outcome(future: asyncio.Future[object]) -> BaseException | None:
+    if not future.done():
+        return TimeoutError("no acknowledgement in time")
+    if future.cancelled():
+        return TimeoutError("discarded before its acknowledgement")
+    return future.exception()
+
+
+def _acknowledged(rows: Sequence[asyncpg.Record], outcomes: Sequence[BaseException | None]) -> list[int]:
+    """The positions that may be forgotten: acknowledged, and nothing earlier of their key is unacknowledged.
+
+    After a refused record a fresh producer's next ones are accepted; forgetting those would break the order.
+    """
+    broken: set[tuple[str, str]] = set()
+    positions = []
+    for row, error in zip(rows, outcomes, strict=False):
+        key = (row["topic"], row["aggregateid"])
+        if error is not None:
+            broken.add(key)
+        elif key not in broken:
+            positions.append(row["position"])
+    return positions

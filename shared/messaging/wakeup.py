@@ -1,0 +1,35 @@
+"""Wake-ups within one process; what a ring does not reach is found by polling."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+
+class Bell:
+    """Rung after a commit; whoever waits looks at once."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wakes who waits, or lets the next wait return at once."""
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns at the next ring, or after so many seconds; a ring since the last wait counts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+async def pause(seconds: float, stopping: asyncio.Event, bell: Bell | None = None) -> None:
+    """Waits so many seconds, or until it is time to stop, or until the bell rings."""
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(stopping.wait())]
+    if bell is not None:
+        waits.append(asyncio.create_task(bell.wait(seconds)))
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
