@@ -8,6 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.messaging.database import OutcomeUnknown
+
+__all__ = [
+    "Connection",
+    "DatabaseAway",
+    "OutcomeUnknown",
+    "Pool",
+    "close_pool",
+    "connected",
+    "open_pool",
+    "transaction",
+]
+
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -29,14 +42,7 @@ CANNOT_CONNECT = (
 LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
 
 
-class OutcomeUnknownError(Exception):
-    """The connection was lost during COMMIT: nobody can say whether it was done. Repeat it with the same key."""
-
-    def __str__(self) -> str:
-        return self.__doc__ or ""
-
-
-class DatabaseAwayError(Exception):
+class DatabaseAway(Exception):
     """No connection to the database could be had in time: it is away, or all connections are in use."""
 
     def __str__(self) -> str:
@@ -78,11 +84,11 @@ async def leave_the_session(_connection: Connection) -> None:
 
 @asynccontextmanager
 async def connected(pool: Pool, *, wait: float = 5.0) -> AsyncIterator[Connection]:
-    """Lend a connection; DatabaseAwayError when none can be had within `wait` seconds."""
+    """Lend a connection; DatabaseAway when none can be had within `wait` seconds."""
     try:
         connection = await pool.acquire(timeout=wait)
     except CANNOT_CONNECT as error:
-        raise DatabaseAwayError from error
+        raise DatabaseAway from error
     try:
         yield connection
     finally:
@@ -93,7 +99,7 @@ async def connected(pool: Pool, *, wait: float = 5.0) -> AsyncIterator[Connectio
 async def transaction(pool: Pool, *, wait: float = 5.0) -> AsyncIterator[Connection]:
     """Run the block in one transaction: committed at its end, rolled back when it raises.
 
-    Raises DatabaseAwayError before anything was done, OutcomeUnknownError when COMMIT got no answer.
+    Raises DatabaseAway before anything was done, OutcomeUnknown when COMMIT got no answer.
     """
     finished = False
     async with connected(pool, wait=wait) as connection:
@@ -103,7 +109,7 @@ async def transaction(pool: Pool, *, wait: float = 5.0) -> AsyncIterator[Connect
                 finished = True
         except LOST as error:
             if finished:
-                raise OutcomeUnknownError from error
+                raise OutcomeUnknown("the connection was lost during COMMIT") from error
             raise
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.runtime.bodies import LimitBody
 from shared.runtime.failures import AnswerUnforeseen
 from shared.runtime.health import Health, Verdict
+from shared.runtime.idempotency import AnsweredBefore, answer_again
 from shared.runtime.openapi import describe
 from shared.runtime.problems import answer_with_problems
 
@@ -98,6 +99,7 @@ def make_app(
     for router in routers:
         app.include_router(router)
     answer_with_problems(app)
+    app.add_exception_handler(AnsweredBefore, answer_again)
     seconds = Histogram(
         "http_request_seconds",
         "Time to answer a request.",

@@ -40,7 +40,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-class KeyReusedError(Problem):
+class KeyReused(Problem):
     """The key was used before for another request."""
 
     def __init__(self) -> None:
@@ -61,6 +61,20 @@ class Answer:
         return Response(self.body, self.status, {"Content-Type": self.media_type, **self.headers})
 
 
+class AnsweredBefore(Exception):
+    """The request was answered before; the app answers that again."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(self.__doc__)
+        self.answer = answer
+
+
+async def answer_again(_request: Request, error: Exception) -> Response:
+    """Give the earlier answer."""
+    assert isinstance(error, AnsweredBefore)  # noqa: S101 - registered for this class alone
+    return error.answer.response()
+
+
 @dataclass
 class Claim:
     """A key that is ours: `seen` is the earlier answer, else set `answer` before the block ends."""
@@ -75,17 +89,17 @@ def request_hash(request: Request, body: bytes) -> bytes:
     return hashlib.sha256(head.encode() + body).digest()
 
 
-async def remember(connection: Connection, shop: str, key: str, request_hash: bytes, answer: Answer) -> Answer | None:
-    """Keep an answer that is known already, in one statement, anywhere in the transaction of its change.
+async def remember(connection: Connection, shop: str, key: str, request_hash: bytes, answer: Answer) -> None:
+    """Keep an answer that is known already, in one statement, at any place in the transaction of its change.
 
-    Gives None when it is the first; else the answer given before, and the transaction must then be rolled back.
-    A first request that still runs is waited for; when that one is rolled back, this is the first.
-    Raises KeyReusedError when the key was used for another request.
+    Raises AnsweredBefore when the key has an answer: let it pass through the transaction, which it rolls back, and
+    the earlier answer is given again. A first request that still runs is waited for; when that one is rolled back, this
+    is the first. Raises KeyReused when the key was used for another request.
+    Work that would be refused when done twice looks with `find` before it answers with the refusal.
     """
     while not await connection.fetchval(CLAIM, shop, key, request_hash, *columns(answer)):
         if earlier := await find(connection, shop, key, request_hash):
-            return earlier
-    return None
+            raise AnsweredBefore(earlier)
 
 
 @asynccontextmanager
@@ -94,7 +108,7 @@ async def claimed(connection: Connection, shop: str, key: str, request_hash: byt
 
     A claim with `seen` was answered before: do nothing and answer that. Otherwise set `answer` in the block; what is
     raised there rolls back the claim with everything else, and the next request with the key is the first.
-    Raises KeyReusedError as `remember` does. Needs an open transaction, begun before and committed after.
+    Raises KeyReused as `remember` does. Needs an open transaction, begun before and committed after.
     """
     claim = Claim()
     while not await connection.fetchval(CLAIM, shop, key, request_hash, None, None, None):
@@ -109,12 +123,12 @@ async def claimed(connection: Connection, shop: str, key: str, request_hash: byt
 
 
 async def find(connection: Connection, shop: str, key: str, request_hash: bytes) -> Answer | None:
-    """Give the answer kept under a key; None when it was forgotten in between. KeyReusedError for another request."""
+    """Give the answer kept under a key; None when it was forgotten in between. KeyReused for another request."""
     row = await connection.fetchrow(FIND, shop, key)
     if row is None:
         return None
     if row["request_hash"] != request_hash:
-        raise KeyReusedError
+        raise KeyReused
     headers = json.loads(row["headers"])
     return Answer(row["status"], row["body"], headers, headers.pop("Content-Type"))
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.runtime.database import DatabaseAwayError, OutcomeUnknownError
+from shared.runtime.database import DatabaseAway, OutcomeUnknown
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -25,7 +25,7 @@ LONGEST_POINTER = 200
 AWAY: Final = (
     ConnectionError,
     TimeoutError,
-    DatabaseAwayError,
+    DatabaseAway,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -132,10 +132,12 @@ async def answer_interface_error(request: Request, error: Exception) -> Response
     raise error
 
 
-async def answer_outcome_unknown(_request: Request, error: Exception) -> Response:
+async def answer_outcome_unknown(request: Request, error: Exception) -> Response:
     """Answer when COMMIT got no answer: the same key repeats it safely."""
     title = "Nobody can say whether it was done."
-    return Problem(503, "outcome-unknown", title, str(error), headers=RETRY_AFTER).response()
+    log.warning("outcome unknown", path=request.url.path, reason=str(error.__cause__ or error))
+    detail = "The connection to the database was lost while the change was made final: repeat it with the same key."
+    return Problem(503, "outcome-unknown", title, detail, headers=RETRY_AFTER).response()
 
 
 def answer_with_problems(app: FastAPI) -> None:
@@ -143,7 +145,7 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_invalid_parameters)
-    app.add_exception_handler(OutcomeUnknownError, answer_outcome_unknown)
+    app.add_exception_handler(OutcomeUnknown, answer_outcome_unknown)
     app.add_exception_handler(asyncpg.InterfaceError, answer_interface_error)
     for kind in AWAY:
         app.add_exception_handler(kind, answer_unavailable)

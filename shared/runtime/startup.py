@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 import structlog
 
-from shared.runtime.database import CANNOT_CONNECT, DatabaseAwayError, Pool, connected
+from shared.runtime.database import CANNOT_CONNECT, DatabaseAway, Pool, connected
 from shared.runtime.migrations import Folder, migrate, pending
 
 Hook = Callable[[Pool], Awaitable[None]]
@@ -18,7 +18,7 @@ LONGEST_PAUSE = 5.0
 
 NOT_YET = (
     *CANNOT_CONNECT,
-    DatabaseAwayError,
+    DatabaseAway,
     asyncpg.InterfaceError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -27,7 +27,7 @@ NOT_YET = (
 log = structlog.stdlib.get_logger(__name__)
 
 
-class SchemaBehindError(Exception):
+class SchemaBehind(Exception):
     """The database has not had all migrations yet, and this process is not the one to apply them."""
 
 
@@ -45,7 +45,7 @@ async def prepare(
             if apply:
                 await migrate(connection, migrations)
             elif missing := await pending(connection, migrations):
-                raise SchemaBehindError(f"not applied yet: {', '.join(map(str, missing))}")
+                raise SchemaBehind(f"not applied yet: {', '.join(map(str, missing))}")
 
     steps: list[tuple[str, Hook]] = [("the database", reach), ("the schema", schema)]
     steps += [(getattr(hook, "__name__", type(hook).__name__), hook) for hook in hooks]
@@ -66,7 +66,7 @@ async def until_done(name: str, step: Hook, pool: Pool) -> None:
     while True:
         try:
             await step(pool)
-        except (*NOT_YET, SchemaBehindError) as error:
+        except (*NOT_YET, SchemaBehind) as error:
             reason = str(error.__cause__ or error) or type(error).__name__
             if reason != told:
                 log.warning("waiting", step=name, reason=reason)
