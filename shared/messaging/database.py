@@ -8,6 +8,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 """A connection of one's own, or one lent by a pool."""
+Executor = Connection | asyncpg.Pool
+"""Whatever can run one statement by itself."""
 
 
 class OutcomeUnknown(Exception):

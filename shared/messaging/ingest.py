@@ -144,6 +144,8 @@ class Ingest:
 
     async def _look_after(self) -> None:
         await self._offsets.resume_accepted()
+        if self._topic.sequenced and await self._store.take_baselines():
+            self._bell.ring()
         consumer = self._offsets.consumer_of()
         if consumer is None:
             return

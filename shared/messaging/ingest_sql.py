@@ -100,6 +100,13 @@ insert into consumed as c (topic, partition, next, first)
 select $1, * from unnest($2::int[], $3::bigint[], $4::bigint[]) order by 2
 on conflict (topic, partition) do update set next = greatest(c.next, excluded.next)
 """
+FIND_BASELINES = """
+select distinct on (h.source, h.subject) h.source, h.subject, h.incarnation, h.n
+from held h join cursor c on (c.source, c.subject, c.topic) = (h.source, h.subject, h.topic) and c.last = 0
+join consumed o on o.topic = h.topic and o.partition = h.partition and o.first > 0
+where h.topic = $1 and h.at < now() - make_interval(secs => $2)
+order by h.source, h.subject, h.incarnation, h.n limit 500
+"""
 CONSUMED = "select partition, next, first from consumed where topic = $1 and partition = any($2::int[])"
 BEGIN_PARTITION = """
 insert into consumed (topic, partition, next, first) values ($1, $2, $3, $3) on conflict do nothing

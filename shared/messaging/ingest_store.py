@@ -24,6 +24,7 @@ class Refused(Exception):
     """PostgreSQL refuses the batch for its data."""
 
 
+BASELINE_SECONDS = 60.0
 DATA_CLASSES = ("22", "23", "54")
 """SQLSTATE classes: data exception, integrity constraint violation, program limit exceeded."""
 
@@ -128,6 +129,28 @@ class IngestStore:
         await connection.execute(sql.DELETE_HELD, self.topic.name, *_columns(settled, _numbered_key))
         held = [record for stream in streams.values() for record in stream.held.values()]
         await connection.execute(sql.INSERT_HELD, self.topic.name, *_columns(held, _held_row))
+
+    async def take_baselines(self) -> int:
+        """Begins streams whose first records were gone before this database began to read their partition.
+
+        What was held for a minute and has nothing before it is taken in from its lowest number on. Returns how many
+        streams were begun. Where the partition was read from its very beginning, a missing first record is a gap and
+        stays one.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(sql.FIND_BASELINES, self.topic.name, BASELINE_SECONDS)
+            streams = await self._locked_streams(connection, sorted({(r["source"], r["subject"]) for r in rows}))
+            for row in rows:
+                stream = streams[row["source"], row["subject"]]
+                if stream.cursor.last == 0:
+                    stream.cursor, stream.moved = Cursor(row["incarnation"], row["n"] - 1), True
+            fates: Counter[str] = Counter()
+            await self._release_held(connection, streams)
+            await self._store(connection, [record for stream in streams.values() for record in stream.taken], fates)
+            await self._move_cursors(connection, streams)
+        if rows:
+            metrics.ingested.labels(self.topic.name, "baseline").inc(len(rows))
+        return len(rows)
 
     async def _move_cursors(self, connection: Connection, streams: dict[Key, Stream]) -> None:
         rows = [

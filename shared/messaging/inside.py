@@ -9,8 +9,16 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from shared.contracts.message import Envelope, InvalidData, Message, Meta, NotUnderstood, UnknownType, read_envelope
-from shared.contracts.message import read_message
+from shared.contracts.message import (
+    Envelope,
+    InvalidData,
+    Message,
+    Meta,
+    NotUnderstood,
+    UnknownType,
+    read_envelope,
+    read_message,
+)
 from shared.contracts.order_log import CommandRejected
 from shared.contracts.refusal import Refused
 from shared.messaging import lanes, metrics
@@ -57,7 +65,7 @@ class Answer:
             self.message = read_message(self.envelope)
             self.reaction = group.reaction_to(type(self.message))
             if self.reaction is None:
-                raise UnknownType(f"{self.envelope.type} is not accepted on {group.reads.name}")  # noqa: TRY301
+                raise UnknownType(f"{self.envelope.type} is not accepted on {group.reads.name}")
         except NotUnderstood as error:
             if not group.answers:
                 raise Reject(error.reason) from error

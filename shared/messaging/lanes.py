@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from shared.contracts.message import Message, read_envelope, read_message
-from shared.messaging.database import Connection
+from shared.messaging.database import Connection, Executor
 
 LEASE_SECONDS = 15.0
 MOST_LANES = 50
@@ -84,7 +84,7 @@ class Lane:
 
 
 async def claim(
-    connection: Connection, groups: Sequence[str], limit: int, lease_seconds: float = LEASE_SECONDS
+    connection: Executor, groups: Sequence[str], limit: int, lease_seconds: float = LEASE_SECONDS
 ) -> list[Lane]:
     """Claims up to so many due lanes under a new token, counting the attempt: a message that kills us must count."""
     token = uuid4()
@@ -96,7 +96,7 @@ async def claim(
     return sorted(lanes, key=lambda lane: lane.key)
 
 
-async def read(connection: Connection, lanes: Sequence[Lane]) -> None:
+async def read(connection: Executor, lanes: Sequence[Lane]) -> None:
     """Gives each claimed lane its waiting messages, oldest first."""
     rows = await connection.fetch(READ, *_keys(lanes), MOST_MESSAGES)
     found: dict[tuple[str, str], list[Waiting]] = {lane.key: [] for lane in lanes}
@@ -106,7 +106,7 @@ async def read(connection: Connection, lanes: Sequence[Lane]) -> None:
         lane.waiting = found[lane.key]
 
 
-async def renew(connection: Connection, lanes: Sequence[Lane], lease_seconds: float = LEASE_SECONDS) -> None:
+async def renew(connection: Executor, lanes: Sequence[Lane], lease_seconds: float = LEASE_SECONDS) -> None:
     """Extends the leases that still hold and marks the others lost."""
     rows = await connection.fetch(RENEW, *_keys(lanes), [lane.token for lane in lanes], lease_seconds)
     held = {(row["group"], row["subject"]) for row in rows}

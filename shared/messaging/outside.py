@@ -1,0 +1,193 @@
+"""Handlers that may touch the world: each message finishes by itself, and the lane is kept while they run."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from opentelemetry import propagate, trace
+
+from shared.contracts.message import Message, NotUnderstood
+from shared.messaging import lanes, metrics
+from shared.messaging.commits import GroupCommit
+from shared.messaging.database import OutcomeUnknown, transaction
+from shared.messaging.effects import current_lane
+from shared.messaging.failures import Failure, LaneLost, Reject, attempt
+from shared.messaging.finish import Ending, settle
+from shared.messaging.groups import Group, Reaction
+from shared.messaging.inside import MAX_BACK_OFF, MIN_BACK_OFF, QUICK
+from shared.messaging.lanes import Lane, Waiting
+from shared.messaging.outbox import Outbox
+from shared.messaging.wakeup import Bell, pause
+
+log = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+
+class OutsideWorker:
+    """A component: works the lanes of groups whose handlers call the outside world.
+
+    `provided` gives, by type, what the handlers need; `ready` is waited for before the first claim.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        dsn: str,
+        groups: Sequence[Group],
+        outbox: Outbox,
+        bell: Bell,
+        provided: Mapping[type, Any],
+        *,
+        most_lanes: int = lanes.MOST_LANES,
+        lease_seconds: float = lanes.LEASE_SECONDS,
+        poll: float = 0.25,
+    ) -> None:
+        missing = {kind for group in groups for kind in group.needs()} - set(provided)
+        if missing:
+            raise TypeError(f"nobody provides {missing}")
+        self.name = "work:" + ",".join(group.name for group in groups)
+        self._pool, self._dsn, self._outbox, self._bell, self._provided = pool, dsn, outbox, bell, provided
+        self._groups = {group.name: group for group in groups}
+        self._most, self._lease, self._poll = most_lanes, lease_seconds, poll
+        self._finishes: GroupCommit[Ending, bool] = GroupCommit(self._write_endings)
+        self._running: dict[asyncio.Task[None], Lane] = {}
+        self._stopping = asyncio.Event()
+        self._tick = time.monotonic()
+        self._problem: str | None = "it has not started"
+
+    def last_tick(self) -> float:
+        return self._tick
+
+    def problem(self) -> str | None:
+        return self._problem
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until `stopping`, then finishes the messages in hand and gives the lanes back."""
+        self._stopping = stopping
+        back_off = MIN_BACK_OFF
+        while not stopping.is_set():
+            try:
+                async with asyncpg.create_pool(self._dsn, min_size=1, max_size=2, server_settings=QUICK) as quick:
+                    self._problem = None
+                    await self._work(quick, stopping)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                self._problem = f"PostgreSQL cannot be reached: {error}"[:300]
+                log.warning("worker interrupted", worker=self.name, error=str(error))
+                self._tick = time.monotonic()
+                await pause(back_off, stopping)
+                back_off = min(back_off * 2, MAX_BACK_OFF)
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
+        renew_at = time.monotonic() + self._lease / 3
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            if self._tick >= renew_at:
+                renew_at = self._tick + self._lease / 3
+                await self._renew(quick)
+            free = self._most - len(self._running)
+            claimed = await lanes.claim(quick, list(self._groups), free, self._lease) if free else []
+            if claimed:
+                await lanes.read(quick, claimed)
+                for lane in claimed:
+                    self._begin(lane)
+            if not free or len(claimed) < free:
+                await pause(min(self._poll, self._lease / 10), stopping, self._bell)
+        await self._renew(quick)
+
+    def _begin(self, lane: Lane) -> None:
+        task = asyncio.create_task(self._through(lane), name=f"lane {lane.group} {lane.subject}")
+        self._running[task] = lane
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        self._bell.ring()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("lane abandoned, its lease will run out", task=task.get_name(), exc_info=error)
+
+    async def _renew(self, quick: asyncpg.Pool) -> None:
+        held = [lane for lane in self._running.values() if not lane.lost]
+        if held:
+            await lanes.renew(quick, held, self._lease)
+
+    async def _through(self, lane: Lane) -> None:
+        current_lane.set(lane)
+        remaining = list(lane.waiting)
+        whole = lane.whole
+        if not remaining:
+            await self._finishes.submit(Ending(lane, "finished"))
+        while remaining and not lane.lost:
+            waiting = remaining.pop(0)
+            started = time.perf_counter()
+            ending = await self._handled(lane, waiting)
+            if ending is None:
+                return
+            if ending.verdict == "leased" and (not remaining or self._stopping.is_set()):
+                ending.verdict = "finished" if whole and not remaining else "ready"
+            if not await self._finishes.submit(ending) or ending.verdict != "leased":
+                return
+            metrics.handling_seconds.labels(lane.group).observe(time.perf_counter() - started)
+            lane.attempts, lane.failing_since = 1, None
+
+    async def _handled(self, lane: Lane, waiting: Waiting) -> Ending | None:
+        """How this message ended; None when the lane was lost over it."""
+        ending = Ending(lane, "leased")
+        reaction: Reaction | None = None
+        outcome: Sequence[Message] | Failure
+        try:
+            message = waiting.read()
+            reaction = self._groups[lane.group].reaction_to(type(message))
+            if reaction is None:
+                raise NotUnderstood(f"group {lane.group} has no handler for {message.type}")  # noqa: TRY301
+        except NotUnderstood as error:
+            outcome = Failure(Reject(error.reason))
+        else:
+            outcome = await self._react(reaction, message, lane)
+        if isinstance(outcome, Failure) and isinstance(outcome.error, LaneLost):
+            lane.lost = True
+            metrics.lost_lanes.labels(lane.group).inc()
+            return None
+        if isinstance(outcome, Failure):
+            ending.failed(waiting.position, outcome, blocks=reaction is None or reaction.blocks)
+            log.warning(
+                "message failed",
+                group=lane.group,
+                order_id=lane.subject,
+                attempts=lane.attempts,
+                error=str(outcome),
+                exc_info=outcome.error,
+            )
+            return ending
+        ending.done.append(waiting.position)
+        ending.said.append((message.meta, outcome))
+        metrics.handled.labels(lane.group, "done").inc()
+        return ending
+
+    async def _react(self, reaction: Reaction, message: Message, lane: Lane) -> Sequence[Message] | Failure:
+        parent = propagate.extract({"traceparent": message.meta.traceparent or ""})
+        with (
+            tracer.start_as_current_span(f"{lane.group} {message.type}", context=parent),
+            structlog.contextvars.bound_contextvars(order_id=lane.subject, shop=message.meta.shop),
+        ):
+            return await attempt(lambda: reaction(message, self._provided))
+
+    async def _write_endings(self, endings: Sequence[Ending]) -> list[bool]:
+        """Whether each was written: False where another worker has claimed the lane."""
+        ordered = sorted(endings, key=lambda ending: ending.lane.key)
+        try:
+            async with transaction(self._pool) as connection:
+                held = {lane.key for lane in await lanes.lock(connection, [ending.lane for ending in ordered])}
+                mine = [ending for ending in ordered if ending.lane.key in held]
+                await self._outbox.append(connection, [said for ending in mine for said in ending.said])
+                await settle(connection, mine)
+        except OutcomeUnknown:
+            # Finishing twice is harmless: the token is gone if it was written, and the inbox row is read again if not.
+            log.warning("finish unknown, the lanes' leases will run out", lanes=len(endings))
+            return [False] * len(endings)
+        self._outbox.committed()
+        return [ending.lane.key in held for ending in endings]
