@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.failure import LocalStackError
 from shared.contracts.message import NotUnderstood, read_envelope, read_message
@@ -48,15 +49,10 @@ class OrderLog:
 @asynccontextmanager
 async def open_log(kafka: str, topic_prefix: str = "") -> AsyncIterator[OrderLog]:
     """Opens the order log at its present end. Raises LocalStackError where the topic is missing."""
-    topic = f"{topic_prefix}{ORDERS_LOG.name}"
+    partitions = await _partitions(kafka, f"{topic_prefix}{ORDERS_LOG.name}")
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=None, enable_auto_commit=False)
     await consumer.start()
     try:
-        await consumer.topics()
-        found = consumer.partitions_for_topic(topic)
-        if not found:
-            raise LocalStackError(f"The topic {topic} is missing on {kafka}.")
-        partitions = [TopicPartition(topic, number) for number in sorted(found)]
         consumer.assign(partitions)
         await consumer.seek_to_end(*partitions)
         for partition in partitions:
@@ -64,3 +60,15 @@ async def open_log(kafka: str, topic_prefix: str = "") -> AsyncIterator[OrderLog
         yield OrderLog(consumer)
     finally:
         await consumer.stop()
+
+
+async def _partitions(kafka: str, topic: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        [described] = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    if not described["partitions"]:
+        raise LocalStackError(f"The topic {topic} is missing on {kafka}.")
+    return [TopicPartition(topic, partition["partition"]) for partition in described["partitions"]]
