@@ -1,0 +1,80 @@
+"""One entry of the timeline: what it says, how it is stored, and the form in which its digest is made."""
+
+import json
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.orders.domain.chain import digest
+from shared.contracts.order_log import LogEntry
+
+LAST_YEAR = 9999
+COMMON = {"order_id", "outcome", "summary", "parameters"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it stands on the timeline, except for its place there."""
+
+    order_id: UUID
+    shop: str
+    id: str
+    source: str
+    incarnation: int
+    type: str
+    at: datetime
+    actor: str
+    causationid: str | None
+    outcome: str
+    summary: str
+    parameters: dict[str, Any]
+    data: dict[str, Any]
+    recorded_at: datetime
+
+    @classmethod
+    def of(cls, message: LogEntry, recorded_at: datetime) -> "Entry":
+        """What a stamped message of the order log says; a time that no database can keep becomes that of recording."""
+        meta = message.meta
+        return cls(
+            order_id=message.order_id,
+            shop=meta.shop,
+            id=meta.id,
+            source=meta.source,
+            incarnation=meta.sequence.incarnation if meta.sequence else 0,
+            type=message.type,
+            at=meta.time.astimezone(UTC) if 1 < meta.time.year < LAST_YEAR else recorded_at,
+            actor=meta.actor,
+            causationid=meta.causationid,
+            outcome=message.outcome,
+            summary=message.summary,
+            parameters=dict(message.parameters),
+            data=message.model_dump(mode="json", exclude=COMMON),
+            recorded_at=recorded_at,
+        )
+
+    @classmethod
+    def read(cls, row: asyncpg.Record) -> "Entry":
+        """The entry in a row of the table."""
+        values = {name: row[name] for name in COLUMNS}
+        return cls(**values | {name: json.loads(row[name]) for name in ("parameters", "data")})
+
+    def columns(self) -> tuple[Any, ...]:
+        """Its values in the order of the statement that appends, with its digest."""
+        values = {name: getattr(self, name) for name in COLUMNS}
+        documents = {name: json.dumps(values[name]) for name in ("parameters", "data")}
+        return (*(values | documents).values(), digest(self.canonical()))
+
+    def canonical(self) -> dict[str, Any]:
+        """What its digest is made of."""
+        values = {name: getattr(self, name) for name in COLUMNS}
+        return values | {
+            "order_id": str(self.order_id),
+            "at": self.at.isoformat(timespec="microseconds"),
+            "recorded_at": self.recorded_at.isoformat(timespec="microseconds"),
+        }
+
+
+COLUMNS = tuple(field.name for field in fields(Entry))

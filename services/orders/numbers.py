@@ -1,0 +1,62 @@
+"""Order numbers: unique and rising per shop, with gaps; none is given twice, whatever is rolled back or crashes.
+
+A counter row locked until the order commits would let a shop place one order at a time. So each process takes blocks
+in short transactions of its own: numbers rise within a process, across processes block by block.
+"""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+
+from shared.contracts.shop_facts import ShopSettings
+from shared.runtime.database import Pool, transaction
+
+BLOCK = 100
+TAKE = """
+insert into order_number_block as b (shop, next) values ($1, $2::bigint + $3)
+on conflict (shop) do update set next = greatest(b.next, $2) + $3
+returning next - $3
+"""
+
+
+@dataclass
+class Block:
+    """Numbers that are ours alone, from `next` until before `end`."""
+
+    next: int
+    end: int
+
+
+class Numbers:
+    """Gives order numbers.
+
+    `pool` must not be the one that commands run in: they wait for it while they hold a connection.
+    """
+
+    def __init__(self, pool: Pool, block: int = BLOCK) -> None:
+        self._pool = pool
+        self._size = block
+        self._blocks: dict[str, Block] = {}
+        self._taking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def upcoming(self, shop: ShopSettings) -> int:
+        """The shop's next number, which stays the next one until it is `used`; do not await in between."""
+        if self._empty(shop):
+            async with self._taking[shop.shop]:
+                while self._empty(shop):
+                    await self._take(shop)
+        return self._blocks[shop.shop].next
+
+    def used(self, shop: str, number: int) -> None:
+        """An order has the number: it is never given again."""
+        block = self._blocks[shop]
+        block.next = max(block.next, number + 1)
+
+    def _empty(self, shop: ShopSettings) -> bool:
+        block = self._blocks.get(shop.shop)
+        return block is None or block.next >= block.end or block.next < shop.first_order_number
+
+    async def _take(self, shop: ShopSettings) -> None:
+        async with transaction(self._pool) as connection:
+            first: int = await connection.fetchval(TAKE, shop.shop, shop.first_order_number, self._size)
+        self._blocks[shop.shop] = Block(first, first + self._size)

@@ -1,0 +1,130 @@
+"""Orders as one transaction sees them: those it was opened for are locked, and what changed is written at its end."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from services.orders.domain.order import Order
+from services.orders.numbers import Numbers
+from services.orders.shops import Shops
+from shared.contracts.message import Message
+from shared.contracts.order import OrderSnapshot
+from shared.contracts.order_commands import OrderCommand
+from shared.contracts.refusal import Refused
+from shared.contracts.shop_facts import ShopSettings
+from shared.messaging.database import Connection
+
+FIND = "select body, placed from orders where id = $1 and shop = $2"
+LOCK = "select id, shop, body, placed from orders where id = any($1::uuid[]) order by id for update"
+INSERT = """
+insert into orders (id, shop, number, version, placed_at, body)
+select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::timestamptz[], $6::jsonb[]) order by 1
+on conflict (id) do nothing
+"""
+UPDATE = """
+update orders o set version = u.version, body = u.body, placed = coalesce(o.placed, o.body)
+from unnest($1::uuid[], $2::int[], $3::jsonb[]) u(id, version, body) where o.id = u.id
+"""
+
+
+class PlacedMeanwhile(Exception):
+    """An order with this id was placed while this transaction ran; roll back and do it again, and it will be seen."""
+
+
+class Orders:
+    """The orders that one transaction works on."""
+
+    def __init__(self, connection: Connection, shops: Shops, numbers: Numbers) -> None:
+        self._connection = connection
+        self._shops = shops
+        self._numbers = numbers
+        self._stored: dict[UUID, asyncpg.Record] = {}
+        self._orders: dict[UUID, Order] = {}
+        self._added: list[OrderSnapshot] = []
+        self._changed: dict[UUID, OrderSnapshot] = {}
+
+    async def open(self, messages: Sequence[Message]) -> None:
+        """Lock and load the orders that these commands are about, in the order of their ids."""
+        ids = sorted({message.order_id for message in messages if isinstance(message, OrderCommand)})
+        self._stored = {row["id"]: row for row in await self._connection.fetch(LOCK, ids)}
+
+    async def flush(self) -> None:
+        """Write what was added and changed. Raises PlacedMeanwhile."""
+        if self._added:
+            await self._insert(self._added)
+        if self._changed:
+            changed = self._changed.values()
+            await self._connection.execute(
+                UPDATE,
+                [order.id for order in changed],
+                [order.version for order in changed],
+                [order.model_dump_json() for order in changed],
+            )
+
+    async def shop(self, shop: str) -> ShopSettings:
+        """The settings of a shop. Raises Refused: `unknown-shop`."""
+        return await self._shops.get(self._connection, shop)
+
+    async def upcoming_number(self, shop: ShopSettings) -> int:
+        """The number that the shop's next order has, if it is added before anything is awaited."""
+        return await self._numbers.upcoming(shop)
+
+    def holds(self, order_id: UUID, shop: str) -> bool:
+        """Whether the shop has placed this order. Raises Refused, `order-id-taken`, when another shop has."""
+        owner = self._owner(order_id)
+        if owner not in {None, shop}:
+            raise Refused("order-id-taken", "this order id cannot be used")
+        return owner is not None
+
+    def get(self, order_id: UUID, shop: str) -> Order:
+        """One of the orders that were opened. Raises Refused, `unknown-order`, also when it is another shop's."""
+        if self._owner(order_id) != shop:
+            raise Refused("unknown-order", f"there is no order {order_id}")
+        if order_id not in self._orders:
+            row = self._stored[order_id]
+            self._orders[order_id] = order_from(row["body"], row["placed"])
+        return self._orders[order_id]
+
+    def add(self, placed: OrderSnapshot) -> None:
+        """Keep an order that was just placed."""
+        self._numbers.used(placed.shop, placed.number)
+        self._orders[placed.id] = Order(placed, placed)
+        self._added.append(placed)
+
+    def save(self, order: Order) -> None:
+        """Keep an order that was changed, beside how it was placed."""
+        self._orders[order.now.id] = order
+        self._changed[order.now.id] = order.now
+
+    def _owner(self, order_id: UUID) -> str | None:
+        if order_id in self._orders:
+            return self._orders[order_id].now.shop
+        return self._stored[order_id]["shop"] if order_id in self._stored else None
+
+    async def _insert(self, added: Sequence[OrderSnapshot]) -> None:
+        status = await self._connection.execute(
+            INSERT,
+            [order.id for order in added],
+            [order.shop for order in added],
+            [order.number for order in added],
+            [order.version for order in added],
+            [order.placed_at for order in added],
+            [order.model_dump_json() for order in added],
+        )
+        if status != f"INSERT 0 {len(added)}":
+            raise PlacedMeanwhile
+
+
+async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order:
+    """An order to look at, not locked. Raises Refused: `unknown-order`."""
+    row = await connection.fetchrow(FIND, order_id, shop)
+    if row is None:
+        raise Refused("unknown-order", f"there is no order {order_id}")
+    return order_from(row["body"], row["placed"])
+
+
+def order_from(body: str, placed: str | None) -> Order:
+    """The order in its two stored forms; `placed` is missing while they are the same."""
+    now = OrderSnapshot.model_validate_json(body)
+    return Order(now, now if placed is None else OrderSnapshot.model_validate_json(placed))

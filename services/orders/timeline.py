@@ -1,0 +1,109 @@
+"""The timeline: every entry of the order log once, in the order in which it was recorded, chained by hash (R206)."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from uuid import UUID
+
+from services.orders.domain.chain import first_broken
+from services.orders.entry import Entry
+from shared.contracts.message import Message, now
+from shared.contracts.order_log import LogEntry
+from shared.messaging.database import Connection
+
+APPEND = """
+with entry as (
+  select * from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[],
+    $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[], $15::bytea[]
+  ) as e(order_id, shop, id, source, incarnation, type, at, actor,
+         causationid, outcome, summary, parameters, data, recorded_at, digest)
+  where (select n from timeline t where t.order_id = e.order_id and t.source = e.source and t.id = e.id limit 1) is null
+), head as (
+  insert into timeline_head as h (order_id, n, hash) select order_id, 1, digest from entry order by order_id
+  on conflict (order_id) do update set n = h.n + 1, hash = sha256(h.hash || excluded.hash)
+  returning order_id, n, hash
+)
+insert into timeline (order_id, n, shop, id, source, incarnation, type, at, actor, causationid, outcome, summary,
+                      parameters, data, recorded_at, hash)
+select order_id, n, shop, id, source, incarnation, type, at, actor, causationid, outcome, summary,
+       parameters, data, recorded_at, hash
+from entry join head using (order_id)
+"""
+PAGE = """
+select * from timeline
+where order_id = $1 and shop = $2 and n > $3 and ($4::text[] is null or type = any($4)) order by n limit $5
+"""
+CHAIN = "select * from timeline where order_id = $1 order by n"
+HEAD = "select n, hash from timeline_head where order_id = $1"
+
+
+class Timeline:
+    """The timelines that one transaction adds to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._entries: list[LogEntry] = []
+
+    async def open(self, messages: Sequence[Message]) -> None:
+        """Nothing is locked before the entries are appended: their heads come after the streams."""
+
+    def add(self, entry: LogEntry) -> None:
+        """Keep an entry; whether it is there already is seen when it is written."""
+        self._entries.append(entry)
+
+    async def flush(self) -> None:
+        """Write what was added."""
+        await record(self._connection, self._entries)
+
+
+async def record(connection: Connection, stamped: Sequence[Message]) -> None:
+    """Append the order log's entries among these stamped messages, each to its order's timeline, in the order given.
+
+    Entries that are there already, by order, source and id, are left as they were recorded: so orders' own ones, which
+    are written in their command's transaction, may come back from the topic. Heads are locked in the order of the ids.
+    """
+    recorded_at = now()
+    entries = [Entry.of(message, recorded_at) for message in stamped if isinstance(message, LogEntry)]
+    for turn in turns(entries):
+        await connection.execute(APPEND, *map(list, zip(*(entry.columns() for entry in turn), strict=True)))
+
+
+def turns(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The first entry of every order, then the second of those that have one, and so on."""
+    of_order: defaultdict[UUID, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        of_order[entry.order_id].append(entry)
+    for nth in zip_longest(*of_order.values()):
+        yield [entry for entry in nth if entry is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries with their numbers on the timeline, and whether there are more."""
+
+    entries: list[tuple[int, Entry]]
+    more: bool
+
+
+async def read_page(
+    connection: Connection, order_id: UUID, shop: str, *, after: int = 0, types: Sequence[str] | None = None, limit: int
+) -> Page:
+    """The entries of an order behind number `after`, at most `limit`, of these types or of all."""
+    rows = await connection.fetch(PAGE, order_id, shop, after, types, limit + 1)
+    return Page([(row["n"], Entry.read(row)) for row in rows[:limit]], more=len(rows) > limit)
+
+
+async def verify(connection: Connection, order_id: UUID) -> int | None:
+    """The number of the order's first entry that is no longer what was recorded; None when the chain holds.
+
+    The head knows how many entries there are and the last one's link, so a shortened chain is broken too.
+    """
+    rows = await connection.fetch(CHAIN, order_id)
+    broken = first_broken((row["n"], Entry.read(row).canonical(), row["hash"]) for row in rows)
+    head = await connection.fetchrow(HEAD, order_id)
+    end = (rows[-1]["n"], rows[-1]["hash"]) if rows else (0, b"")
+    if broken is None and tuple(head or (0, b"")) != end:
+        return len(rows) + 1
+    return broken
