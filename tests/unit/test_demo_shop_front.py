@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from deploy.local.demo.orders_of_nordic_shops import nordic_orders
-from deploy.local.demo.shop_front import ShopFront
+from deploy.local.demo.shop_front import NoAnswer, ShopFront
 from deploy.local.demo.stories import State, Story
 from shared.contracts.message import read_envelope, read_message
 
@@ -82,10 +82,9 @@ async def test_the_wait_that_the_service_asks_for_is_kept() -> None:
 
 
 @pytest.mark.parametrize("answer", [httpx2.Response(503), httpx2.ConnectError("refused")])
-async def test_a_service_that_stays_away_leaves_the_order_unanswered(answer: httpx2.Response | Exception) -> None:
-    story = await placed(Service([answer]), patience=0)
-    assert story.state is State.ASKED
-    assert story.words.startswith("no answer yet: ")
+async def test_a_service_that_stays_away_is_said_to_have_given_no_answer(answer: httpx2.Response | Exception) -> None:
+    with pytest.raises(NoAnswer, match=r"the last was: (HTTP 503|ConnectError refused)"):
+        await placed(Service([answer]), patience=0)
 
 
 async def test_a_refusal_by_http_is_kept_with_its_reason_and_in_words() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import httpx2
+from aiokafka.errors import KafkaError
 
 from deploy.local.demo.asked import Asked
 from deploy.local.demo.stories import State, Story
@@ -14,6 +15,10 @@ from shared.contracts.topics import ORDERS_COMMANDS
 SOURCE = "/shop-front"
 _AGAIN = {429, 502, 503, 504}
 _LONGEST_WAIT = 10.0
+
+
+class NoAnswer(Exception):
+    """The service was asked for as long as anybody has patience, and gave no answer that says yes or no."""
 
 
 class Producer(Protocol):
@@ -42,19 +47,22 @@ class ShopFront:
         self._patience = patience
 
     async def knows(self, asked: Asked) -> bool:
-        """Whether this order was placed before, by another run. Raises httpx2.HTTPError where that cannot be seen."""
-        answer = await self._http.get(f"/v1/orders/{asked.order.order_id}", headers=self._authority(asked.shop))
-        if answer.status_code == httpx2.codes.NOT_FOUND:
-            return False
-        answer.raise_for_status()
-        return True
+        """Whether this order was placed before, by another run. Raises NoAnswer."""
+        answer = await self._answer("GET", f"/v1/orders/{asked.order.order_id}", asked.shop)
+        if answer.is_success or answer.status_code == httpx2.codes.NOT_FOUND:
+            return answer.is_success
+        raise NoAnswer(f"HTTP {answer.status_code} to a question for an order: {answer.text[:200]}")
 
     async def place(self, story: Story) -> None:
-        """Places the order in its way; a refusal by HTTP is in the story afterwards, one by topic comes on the log."""
+        """Places the order in its way; a refusal by HTTP is in the story afterwards, one by topic comes on the log.
+
+        Raises NoAnswer.
+        """
         if story.way == "topic":
             await self._place_by_topic(story.asked)
-        else:
-            await self._place_by_http(story)
+            return
+        body = story.asked.order.model_dump_json(exclude_none=True)
+        _take_in(story, await self._answer("POST", "/v1/orders", story.asked.shop, body))
 
     async def _place_by_topic(self, asked: Asked) -> None:
         command = asked.order
@@ -63,28 +71,27 @@ class ShopFront:
         )
         headers = [(name, value.encode()) for name, value in record_headers(command, meta).items()]
         record = write_record(command, meta).encode()
-        await self._producer.send_and_wait(self._topic, record, key=command.subject.encode(), headers=headers)
+        try:
+            await self._producer.send_and_wait(self._topic, record, key=command.subject.encode(), headers=headers)
+        except KafkaError as problem:
+            raise NoAnswer(f"the broker took no record: {type(problem).__name__} {problem}") from problem
 
-    async def _place_by_http(self, story: Story) -> None:
-        headers = self._authority(story.asked.shop) | {"Idempotency-Key": new_id(), "Content-Type": "application/json"}
-        body = story.asked.order.model_dump_json(exclude_none=True)
+    async def _answer(self, method: str, path: str, shop: str, body: str | None = None) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self._tokens[shop]}"}
+        if body is not None:
+            headers |= {"Idempotency-Key": new_id(), "Content-Type": "application/json"}
         deadline = asyncio.get_running_loop().time() + self._patience
         while True:
             try:
-                answer = await self._http.post("/v1/orders", content=body, headers=headers)
+                answer = await self._http.request(method, path, content=body, headers=headers)
                 if answer.status_code not in _AGAIN:
-                    _take_in(story, answer)
-                    return
-                wait, words = _retry_after(answer), f"HTTP {answer.status_code}"
+                    return answer
+                wait, words = _retry_after(answer), f"HTTP {answer.status_code}: {answer.text[:200]}"
             except httpx2.TransportError as problem:
                 wait, words = 1.0, f"{type(problem).__name__} {problem}".strip()
-            story.words = f"no answer yet: {words}"
             if asyncio.get_running_loop().time() + wait > deadline:
-                return
+                raise NoAnswer(f"no answer in {self._patience:.0f} s, the last was: {words}")
             await asyncio.sleep(wait)
-
-    def _authority(self, shop: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._tokens[shop]}"}
 
 
 def _take_in(story: Story, answer: httpx2.Response) -> None:

@@ -48,8 +48,8 @@ class Story:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to be waited for."""
-        return self.state not in {State.ASKED, State.ACCEPTED}
+        """Whether the log is not expected to say more; of an order of an earlier run it may have said all before."""
+        return self.way == "earlier" or self.state not in {State.ASKED, State.ACCEPTED}
 
     def come_to(self, state: State, reason: str = "", words: str = "") -> None:
         """Goes on to `state` if that is further; only an order that nobody has accepted can be rejected."""

@@ -1,0 +1,118 @@
+"""How a run went: what its table shows, and whether every accepted order has its confirmation on its timeline."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from deploy.local.demo.asked import TurnedAway
+from deploy.local.demo.mails import MailCheck
+from deploy.local.demo.stories import State, Stories, Story
+from shared.contracts.order_log import OrderNoted
+
+_WORST_SHOWN = 20
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run saw; `flow_seconds` from the first log entry about its orders to the last, by the broker's clock."""
+
+    stories: Stories
+    turned_away: list[TurnedAway]
+    mails: MailCheck
+    flow_seconds: float
+    all_seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was left unanswered, and every accepted order's confirmation arrived once and is told."""
+        return self.mails.right and not self.troubled()
+
+    def troubled(self) -> list[Story]:
+        """The orders that were neither refused nor confirmed on their own timeline."""
+        return [story for story in self.stories if story.state is not State.REJECTED and not story.on_timeline]
+
+    def rows(self) -> Iterator[Row]:
+        """The table, row by row."""
+        stories = self.stories
+        yield "Placed by HTTP", _many(len(stories.by("http")))
+        yield "Placed as records on orders.commands", _many(len(stories.by("topic")))
+        if earlier := stories.by("earlier"):
+            yield "Already placed by an earlier run", _many(len(earlier))
+        yield from _refusals(
+            "Not an order, refused by the reader", [(one.reason, one.words) for one in self.turned_away]
+        )
+        rejected = stories.at(State.REJECTED)
+        yield from _refusals("Refused by orders", [(story.reason, story.words) for story in rejected])
+        accepted = stories.accepted()
+        yield "Accepted", _many(len(accepted))
+        yield "Confirmations accepted by SMTP", self._confirmations()
+        on_timeline = sum(story.on_timeline for story in accepted)
+        yield "Confirmations on the orders' timelines", f"{_many(on_timeline)} of {_many(len(accepted))}"
+        yield from self._trouble()
+        yield from self._speed()
+
+    def table(self) -> Table:
+        """The same, to be printed."""
+        table = Table(show_header=False, title="What happened", title_justify="left")
+        for name, value in self.rows():
+            table.add_row(Text(name), Text(value))
+        return table
+
+    def complaints(self) -> list[str]:
+        """One line for each order that went wrong, the first twenty, and for each mail that is doubled or missing."""
+        worst = self.troubled()
+        lines = [f"{story.order_id} ({story.asked.label}): {_what_is_wrong(story)}" for story in worst[:_WORST_SHOWN]]
+        if len(worst) > _WORST_SHOWN:
+            lines.append(f"and {len(worst) - _WORST_SHOWN} more")
+        lines += [f"the mailbox has {message_id} more than once" for message_id in self.mails.doubled]
+        lines += [f"the log calls {message_id} sent, the mailbox has not got it" for message_id in self.mails.missing]
+        return lines
+
+    def _confirmations(self) -> str:
+        sent = sum(story.state is State.CONFIRMED and story.way != "earlier" for story in self.stories)
+        if self.mails.right:
+            return f"{_many(sent)}; the mailbox has each once"
+        return f"{_many(sent)}; the mailbox has {_many(self.mails.found)}"
+
+    def _trouble(self) -> Iterator[Row]:
+        yield "Failed", _many(len(self.stories.at(State.FAILED)))
+        yield "Unknown", _many(len(self.stories.at(State.UNKNOWN)))
+        yield "Without an answer", _many(len(self.stories.at(State.ASKED)))
+
+    def _speed(self) -> Iterator[Row]:
+        entries = self.stories.entries
+        events = entries.total() + entries[OrderNoted.type]
+        yield "Log entries", f"{_many(entries.total())} ({_counted(entries.items())})" if entries else "0"
+        if self.flow_seconds > 0:
+            placed = len(self.stories) - len(self.stories.by("earlier"))
+            yield "Events per second", f"{events / self.flow_seconds:,.0f} (events of orders and log entries)"
+            yield "Orders per second", f"{placed / self.flow_seconds:,.1f} from placed to confirmed"
+        yield "Time", f"{self.flow_seconds:.1f} s for the orders, {self.all_seconds:.1f} s with starting everything"
+
+
+def _refusals(title: str, refusals: list[Row]) -> Iterator[Row]:
+    yield title, _many(len(refusals))
+    words: dict[str, str] = {}
+    for reason, in_words in refusals:
+        words.setdefault(reason, in_words)
+    for reason, count in Counter(reason for reason, _ in refusals).most_common():
+        yield f"  {reason}", f"{_many(count)}: {words[reason]}"[:120]
+
+
+def _what_is_wrong(story: Story) -> str:
+    if story.state is State.CONFIRMED:
+        return "confirmed, but its timeline does not say so"
+    said = ": ".join(word for word in (story.reason, story.words) if word)
+    return f"{story.state.name.lower()}{f' ({said})' if said else ''}"
+
+
+def _counted(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name.removesuffix('.v1')} {_many(count)}" for name, count in sorted(counts))
+
+
+def _many(count: int) -> str:
+    return f"{count:,}"
