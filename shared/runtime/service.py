@@ -48,6 +48,8 @@ class Service:
     migrations: Sequence[Folder] = ()
     before_serving: Sequence[Hook] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    more_pools: Sequence[Pool] = ()
+    """Closed at the end, as `pool` is."""
     registry: CollectorRegistry = field(default_factory=make_registry)
     version: str = "1"
 
@@ -103,7 +105,8 @@ class Process:
         self.tasks = {task: name for task, name in self.tasks.items() if task not in {stop, heart, prepared}}
         code = max(code or 0, await self._stop())
         await cancelled(stop, heart, prepared)
-        await close_pool(self.service.pool)
+        for pool in (self.service.pool, *self.service.more_pools):
+            await close_pool(pool)
         log.info("stopped", exit_code=code)
         return code
 
