@@ -75,13 +75,14 @@ def an_order(**changes: Any) -> OrderSnapshot:
 
 def priced(line: OrderLine, currency: str, *, include_vat: bool) -> PricedLine:
     """The line with what it comes to, in minor units of `currency`."""
-    factor = 1 + line.vat_rate / 100
-    given_unit, given_total = Decimal(line.unit_price), Decimal(line.quantity * line.unit_price - line.discount)
+    unit_excl, unit_incl = _both(line.unit_price, line.vat_rate, include_vat=include_vat)
+    total = line.quantity * line.unit_price - line.discount
+    total_excl, total_incl = _both(total, line.vat_rate, include_vat=include_vat)
     amounts = {
-        "unit_price_excl_vat": given_unit / factor if include_vat else given_unit,
-        "unit_price_incl_vat": given_unit if include_vat else given_unit * factor,
-        "total_excl_vat": given_total / factor if include_vat else given_total,
-        "total_incl_vat": given_total if include_vat else given_total * factor,
+        "unit_price_excl_vat": unit_excl,
+        "unit_price_incl_vat": unit_incl,
+        "total_excl_vat": total_excl,
+        "total_incl_vat": total_incl,
     }
     fields: dict[str, Any] = {name: getattr(line, name) for name in OrderLine.model_fields}
     return PricedLine(**fields | {name: _money(amount, currency) for name, amount in amounts.items()})
@@ -157,12 +158,17 @@ def _totals(fields: dict[str, Any]) -> Totals:
 
 
 def _vat_total(rate: Decimal, amount: int, currency: str, *, include_vat: bool) -> VatTotal:
-    factor = 1 + rate / 100
-    excl = _money(amount / factor, currency) if include_vat else _money(amount, currency)
-    incl = _money(amount, currency) if include_vat else _money(amount * factor, currency)
-    vat = Money(amount=incl.amount - excl.amount, currency=currency)
-    return VatTotal(rate=rate, excl_vat=excl, vat=vat, incl_vat=incl)
+    excl, incl = _both(amount, rate, include_vat=include_vat)
+    excl_vat, vat, incl_vat = (_money(part, currency) for part in (excl, incl - excl, incl))
+    return VatTotal(rate=rate, excl_vat=excl_vat, vat=vat, incl_vat=incl_vat)
 
 
-def _money(amount: Decimal | int, currency: str) -> Money:
-    return Money(amount=int(Decimal(amount).quantize(Decimal(1), ROUND_HALF_UP)), currency=currency)
+def _both(amount: int, rate: Decimal, *, include_vat: bool) -> tuple[int, int]:
+    """Without and with VAT; only the VAT is rounded, a half up."""
+    exact = amount * rate / (100 + rate) if include_vat else amount * rate / 100
+    vat = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    return (amount - vat, amount) if include_vat else (amount, amount + vat)
+
+
+def _money(amount: int, currency: str) -> Money:
+    return Money(amount=amount, currency=currency)

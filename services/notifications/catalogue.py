@@ -1,0 +1,35 @@
+"""The message catalogue: a new message is one row here and a folder with its templates and texts, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.contracts.order import OrderSnapshot
+
+Part = Callable[[OrderSnapshot], OrderSnapshot]
+"""What of an order the recipient is shown."""
+
+
+def whole_order(order: OrderSnapshot) -> OrderSnapshot:
+    """Everything, as a customer may see it."""
+    return order
+
+
+@dataclass(frozen=True)
+class MessageKind:
+    """One kind of message.
+
+    `name` is its folder under `templates/` (`subject.txt`, `body.txt`, `body.html`, `texts.toml`) and how the order
+    log calls it. `when_unknown` says what happens when nobody can say whether the mail server took it: mail cannot be
+    asked, so a person decides.
+    """
+
+    name: str
+    part: Part = whole_order
+    when_unknown: Literal["ask-a-person"] = "ask-a-person"
+
+
+ORDER_RECEIVED = MessageKind("order-received")
+"""The confirmation to the customer (R122)."""
+
+CATALOGUE = {kind.name: kind for kind in (ORDER_RECEIVED,)}

@@ -1,0 +1,180 @@
+"""One cause gives one mail: rendered, handed in once for ever, and told on the order log, whatever came of it.
+
+The effect's key goes to the order log with an unknown, so it names the recipient by a digest, never by the address.
+"""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from services.notifications import metrics
+from services.notifications.catalogue import MessageKind
+from services.notifications.mail import (
+    AddressUnusable,
+    Mail,
+    People,
+    compose,
+    message_id,
+    people_of,
+    with_masked_addresses,
+)
+from services.notifications.rendering import Letter, RenderRequest
+from shared.contracts.message import Meta, now
+from shared.contracts.order import Customer, OrderSnapshot
+from shared.contracts.order_log import EffectUnknown, LogEntry, MessageFailed, MessageSent
+from shared.contracts.shop_facts import ShopFact, ShopSettings
+from shared.contracts.values import Language, masked_email, on_one_line
+from shared.messaging.effects import Call, Done, Failed, NotSent, Outcome, Permit, Unknown
+
+F = TypeVar("F", bound=ShopFact)
+
+OUTCOMES = {Done: "sent", Failed: "failed", Unknown: "unknown"}
+
+
+class Facts(Protocol):
+    """What is known of a shop; raises Retry while it is not."""
+
+    async def of(self, shop: str, contract: type[F]) -> F: ...
+
+
+class Effects(Protocol):
+    """Calls to the outside world, at most one per key for ever."""
+
+    async def once(self, *, key: str, kind: str, call: Call, timeout: float) -> Outcome: ...  # noqa: ASYNC109 - the kit's
+
+
+class Letters(Protocol):
+    """Where letters are written."""
+
+    async def render(self, request: RenderRequest) -> Letter: ...
+
+
+class Post(Protocol):
+    """Where mail is handed in."""
+
+    async def deliver(self, mail: Mail, permit: Permit) -> Done | Failed: ...
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How mail is sent: the domain of its Message-IDs, how long one may take, how many go at once.
+
+    Mail comes from `address`, with the shop's name beside it; where that is empty, from the shop's own address.
+    """
+
+    domain: str
+    address: str = ""
+    seconds: float = 60.0
+    at_once: int = 10
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One message to one recipient about one order."""
+
+    kind: MessageKind
+    recipient: str
+    order: OrderSnapshot
+    cause: Meta
+
+    @property
+    def language(self) -> Language:
+        return self.order.language
+
+    @property
+    def effect_key(self) -> str:
+        digest = hashlib.sha256(f"{self.cause.id} {self.recipient}".encode()).hexdigest()[:16]
+        return f"mail:{self.cause.id}:{self.kind.name}:{digest}"
+
+    @property
+    def masked_recipient(self) -> str:
+        return on_one_line(masked_email(self.recipient), 200)
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        return {"template": self.kind.name, "recipient": self.masked_recipient}
+
+
+class Outgoing:
+    """What handlers send messages with."""
+
+    def __init__(self, effects: Effects, facts: Facts, letters: Letters, post: Post, sending: Sending) -> None:
+        self._effects, self._facts, self._letters, self._post = effects, facts, letters, post
+        self._sending = sending
+        self._turns = asyncio.Semaphore(sending.at_once)
+
+    async def send(self, kind: MessageKind, *, to: Customer, about: OrderSnapshot, cause: Meta) -> list[LogEntry]:
+        """Sends a message about an order and gives what the order log shall say of it.
+
+        Raises Retry while it cannot be tried, and RenderingFailed when no letter came of it; nothing was sent then.
+        """
+        piece = _Piece(kind, to.email, kind.part(about), cause)
+        shop = await self._facts.of(cause.shop, ShopSettings)
+        try:
+            people = people_of(shop, to, self._sending.address)
+        except AddressUnusable as error:
+            outcome: Outcome = Failed(error.reason, str(error))
+        else:
+            outcome = await self._handed_in(piece, await self._mail(piece, shop, people))
+        metrics.mails.labels(kind.name, OUTCOMES[type(outcome)]).inc()
+        return [_entry(piece, outcome)]
+
+    async def _mail(self, piece: _Piece, shop: ShopSettings, people: People) -> Mail:
+        letter = await self._letters.render(
+            RenderRequest(kind=piece.kind.name, language=piece.language, order=piece.order, shop=shop)
+        )
+        identity = message_id(piece.effect_key, self._sending.domain)
+        # In a thread, because the encoding of an order of a thousand lines would hold up the loop.
+        return await asyncio.to_thread(compose, letter, piece.language, people, message_id=identity, date=now())
+
+    async def _handed_in(self, piece: _Piece, mail: Mail) -> Outcome:
+        async def deliver(permit: Permit) -> Done | Failed:
+            try:
+                return await self._post.deliver(mail, permit)
+            except NotSent:
+                metrics.mails.labels(piece.kind.name, "put off").inc()
+                raise
+
+        # Waiting for a turn is no part of the call, whose allowance to start is short.
+        async with self._turns:
+            return await self._effects.once(
+                key=piece.effect_key, kind="mail", call=deliver, timeout=self._sending.seconds
+            )
+
+
+def _entry(piece: _Piece, outcome: Outcome) -> LogEntry:
+    match outcome:
+        case Done(result=result):
+            return MessageSent(
+                order_id=piece.order.id,
+                outcome="done",
+                summary="message.sent",
+                parameters=piece.parameters,
+                template=piece.kind.name,
+                recipient=piece.masked_recipient,
+                language=piece.language,
+                message_id=result["message_id"],
+            )
+        case Failed(reason=reason, detail=detail):
+            return MessageFailed(
+                order_id=piece.order.id,
+                outcome="failed",
+                summary="message.failed",
+                parameters={**piece.parameters, "reason": reason},
+                template=piece.kind.name,
+                recipient=piece.masked_recipient,
+                language=piece.language,
+                reason=reason,
+                detail=with_masked_addresses(detail, 500),
+            )
+        case Unknown(detail=detail):
+            return EffectUnknown(
+                order_id=piece.order.id,
+                outcome="unknown",
+                summary="effect.unknown",
+                parameters={**piece.parameters, "effect": "mail", "then": piece.kind.when_unknown},
+                effect="mail",
+                key=piece.effect_key,
+                detail=with_masked_addresses(detail, 500),
+            )

@@ -1,0 +1,57 @@
+"""What messages say, each text in all languages side by side: a text that lacks one is found when it is read."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from shared.contracts.values import Language
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+PLACE = re.compile(r"\{([a-z_]+)\}")
+
+
+class TextsIncomplete(Exception):
+    """Texts lack a language, or say different things in different languages."""
+
+
+class Texts:
+    """The texts of one message in one language; templates call it: `text("greeting", name=order.customer_name)`."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def __call__(self, key: str, **values: str) -> str:
+        """The text with its `{places}` filled. Raises LookupError for an unknown text or a place without a value."""
+        return PLACE.sub(lambda place: str(values[place[1]]), self._texts[key])
+
+
+def read_texts(folder: Path, kind: str) -> dict[Language, Texts]:
+    """The texts of a kind of message, with those that all messages share, by language.
+
+    Raises TextsIncomplete, with one sentence for each fault, for texts that are not complete in every language.
+    """
+    shared, own = _table(folder / "texts.toml"), _table(folder / kind / "texts.toml")
+    faults = [f"{key} stands in both files" for key in sorted(shared.keys() & own.keys())]
+    faults += [fault for key, text in {**shared, **own}.items() for fault in _faults(key, text)]
+    if faults:
+        raise TextsIncomplete(f"{kind}: {'; '.join(faults)}")
+    return {language: Texts({key: text[language] for key, text in {**shared, **own}.items()}) for language in LANGUAGES}
+
+
+def _table(path: Path) -> dict[str, dict[str, Any]]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _faults(key: str, text: Mapping[str, Any]) -> list[str]:
+    missing = [language for language in LANGUAGES if not str(text.get(language, "")).strip()]
+    unknown = sorted(text.keys() - set(LANGUAGES))
+    if missing or unknown:
+        return [f"{key} is missing in {name}" for name in missing] + [f"{key} has a text in {name}" for name in unknown]
+    places = {language: set(PLACE.findall(text[language])) for language in LANGUAGES}
+    return [
+        f"{key} has not the same places in {language} as in {LANGUAGES[0]}"
+        for language in LANGUAGES[1:]
+        if places[language] != places[LANGUAGES[0]]
+    ]
