@@ -1,8 +1,9 @@
 """The demo's shop fronts place orders as any other would: by HTTP with a token, or as records on the command topic."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx2
 from aiokafka.errors import KafkaError
@@ -52,6 +53,15 @@ class ShopFront:
         if answer.is_success or answer.status_code == httpx2.codes.NOT_FOUND:
             return answer.is_success
         raise NoAnswer(f"HTTP {answer.status_code} to a question for an order: {answer.text[:200]}")
+
+    async def log_of(self, asked: Asked, types: Sequence[str]) -> list[dict[str, Any]]:
+        """The entries of these types on the order's timeline, oldest first, at most a hundred. Raises NoAnswer."""
+        wanted = urlencode([("type", name) for name in types])
+        answer = await self._answer("GET", f"/v1/orders/{asked.order.order_id}/log?{wanted}", asked.shop)
+        if not answer.is_success:
+            raise NoAnswer(f"HTTP {answer.status_code} to a question for a timeline: {answer.text[:200]}")
+        entries: list[dict[str, Any]] = answer.json()["entries"]
+        return entries
 
     async def place(self, story: Story) -> None:
         """Places the order in its way; a refusal by HTTP is in the story afterwards, one by topic comes on the log.
