@@ -16,6 +16,7 @@ KAFKA_BINDING = "0.5.0"
 ABOUT = """\
 Order handling after checkout. Every record is one CloudEvents 1.0 event in structured JSON mode: all of it stands in
 the record's value, and the headers only repeat what console tools filter by. The key is the event's subject.
+A CloudEvents library that guesses the mode by the `ce_` headers has to be told that it is the structured one.
 
 Delivery is at least once, and an old duplicate may come after newer events: ignore every sequence that is not greater
 than the last one of that source, subject and topic. Ignore fields that you do not know. A type never changes its

@@ -139,7 +139,7 @@ VatRate = Annotated[
 ExchangeRate = Annotated[
     Decimal,
     Field(gt=0, max_digits=18, decimal_places=8),
-    *_decimal(r"^[0-9]{1,10}(\.[0-9]{1,8})?$", {"exclusiveMinimum": 0}),
+    *_decimal(r"^[0-9]{1,10}(\.[0-9]{1,8})?$", {"exclusiveMinimum": 0, "maximum": 10**10}),
 ]
 """Units of one currency for one unit of another: `11.24`."""
 Sha256 = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{64}$")]
