@@ -18,8 +18,9 @@ JSON = re.compile(r"\Aapplication/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;.*)?\Z"
 LARGE_NUMBER = re.compile(rb"[eE]\+?\d{3}|\d{200}")
 READ_WITHIN = 30.0
 """Seconds that a body may take to come."""
-READ_ON = 64
-"""A body declared at most so many times the limit is read to its end unseen, so that the client hears the answer."""
+HEAR_OUT = 16
+HEAR_OUT_WITHIN = 5.0
+"""Most of a refused body that is read and thrown away, in times the limit and in seconds; then the connection goes."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -35,35 +36,61 @@ class LimitBody:
         """Pass the request on, counting what it brings."""
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self.app(scope, receive, send)
-            return
-        declared = declared_length(scope)
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            if declared is not None and declared > self.limit:
-                raise too_large(self.limit, close=declared > READ_ON * self.limit)
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self.limit:
-                raise too_large(self.limit, close=True)
-            return message
-
-        await self.app(scope, counted, send)
+        else:
+            body = LimitedBody(scope, receive, send, self.limit)
+            await self.app(scope, body.receive, body.send)
 
 
-def declared_length(scope: Scope) -> int | None:
-    """Read Content-Length; None where the body comes in chunks."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value)
-    return None
+class LimitedBody:
+    """One request's body: the app never sees more than `limit` bytes of it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._read = 0
+        headers = dict(scope["headers"])
+        self._declared = int(headers.get(b"content-length", 0))
+        self._waits_to_be_asked = b"expect" in headers
+        self._refused = False
+
+    async def receive(self) -> Message:
+        """Give the next part; a 413 Problem when it is one too many."""
+        if self._declared > self._limit:
+            self._refused = True
+            raise too_large(self._limit)
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self._read > self._limit:
+            self._refused = True
+            raise too_large(self._limit)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass the answer on; a refused client is heard out first, within reason, or it would not hear the answer."""
+        if self._refused and message["type"] == "http.response.start" and not await self._heard_out():
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await self._send(message)
+
+    async def _heard_out(self) -> bool:
+        most = HEAR_OUT * self._limit
+        if self._waits_to_be_asked or self._declared > most:
+            return False
+        try:
+            async with asyncio.timeout(HEAR_OUT_WITHIN):
+                while self._read <= most:
+                    message = await self._receive()
+                    self._read += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return True
+        except TimeoutError:
+            pass
+        return False
 
 
-def too_large(limit: int, *, close: bool) -> Problem:
-    """Refuse a body over the limit; `close` the connection when the rest is too much to read."""
-    headers = {"Connection": "close"} if close else {}
-    return Problem(413, "too-large", "The body is too large.", f"At most {limit} bytes.", headers=headers, limit=limit)
+def too_large(limit: int) -> Problem:
+    """Refuse a body over the limit."""
+    return Problem(413, "too-large", "The body is too large.", f"At most {limit} bytes.", limit=limit)
 
 
 def json_body(model: type[M]) -> Callable[[Request], Awaitable[M]]:

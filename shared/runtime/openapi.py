@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -80,8 +80,8 @@ def complete(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = PROBLEM_SCHEMA
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
                 describe_route(operation, schemas, list(calls(route.dependant)))
@@ -109,7 +109,7 @@ def add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, Any
     _, found = models_json_schema([(model, "validation")], ref_template=REF)
     definitions = found["$defs"]
     renamed = {
-        name: f"{name}Input" for name in definitions if schemas.get(name, definitions[name]) != definitions[name]
+        name: f"{name}-Input" for name in definitions if schemas.get(name, definitions[name]) != definitions[name]
     }
     for name, schema in definitions.items():
         schemas[renamed.get(name, name)] = with_references(schema, renamed)
