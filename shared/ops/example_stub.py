@@ -32,7 +32,7 @@ def _others(contract: type[Message]) -> Iterator[dict[str, Any]]:
 
 def _value(contract: type[Message], name: str) -> Any:
     field = contract.model_fields[name]
-    annotation: Any = Annotated[field.annotation, *field.metadata]
+    annotation: Any = Annotated[field.annotation, field]
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     borrowed = [example["data"][name] for example in _others(contract) if name in example["data"]]
     document = schema_of(contract)
