@@ -25,6 +25,8 @@ from shared.messaging.wakeup import Bell, pause
 MAX_RECORDS = 500
 COMMIT_SECONDS = 0.2
 WATCH_SECONDS = 2.0
+SESSION_SECONDS = 30.0
+"""For so long a static member may be away before its partitions move; started again, it has them at once."""
 MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 
 log = structlog.get_logger(__name__)
@@ -53,7 +55,9 @@ class Ingest:
         service: str,
         instance: int = 0,
         prefix: str = "",
+        session_seconds: float = SESSION_SECONDS,
     ) -> None:
+        self._session_ms = int(session_seconds * 1000)
         self.name = f"ingest:{topic.name}"
         self._kafka, self._topic, self._bell, self._prefix = kafka, topic, bell, prefix
         self._member = f"{service}-{instance}"
@@ -114,7 +118,7 @@ class Ingest:
             batch_timeout_ms=10,
             group_id=self._kafka_group,
             group_instance_id=self._member,
-            session_timeout_ms=30_000,
+            session_timeout_ms=self._session_ms,
             heartbeat_interval_ms=3_000,
             max_poll_interval_ms=600_000,
             auto_offset_reset="earliest",

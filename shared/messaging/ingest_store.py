@@ -91,7 +91,6 @@ class IngestStore:
             streams[record.stream].offer(record)
         await self._release_held(connection, streams)
         taken = [record for stream in streams.values() for record in stream.taken]
-        taken.sort(key=lambda record: record.arrived.offset)
         await self._store(connection, taken, fates)
         await self._move_cursors(connection, streams)
         fates["duplicate"] += sum(stream.duplicates for stream in streams.values())
