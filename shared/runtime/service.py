@@ -92,6 +92,7 @@ class Process:
         """Live until told to stop (0) or until a part dies (1)."""
         listener = listen(self.service.settings.host, self.service.settings.port)
         if listener is None:
+            await close_pool(self.service.pool)
             return 1
         self.port = listener.getsockname()[1]
         stop = self._begin("stop", self.stopping.wait())
