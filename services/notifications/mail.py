@@ -39,7 +39,8 @@ class Person:
 
     def header(self) -> Address:
         """The two as they stand in a header."""
-        return Address(display_name=self.name, addr_spec=self.address)
+        username, _, domain = self.address.rpartition("@")
+        return Address(display_name=as_written(self.name), username=username, domain=domain)
 
 
 class AddressUnusable(Exception):
@@ -82,7 +83,6 @@ def usable(address: str, *, reason: str) -> str:
     try:
         found = validate_email(
             address,
-            allow_quoted_local=True,
             check_deliverability=False,
             globally_deliverable=False,
             test_environment=True,
@@ -106,14 +106,20 @@ def compose(letter: Letter, language: Language, people: People, *, message_id: s
     message["To"] = recipient.header()
     if reply_to is not None and (beyond_ascii or reply_to.address.isascii()):
         message["Reply-To"] = reply_to.header()
-    message["Subject"] = letter.subject
+    message["Subject"] = as_written(letter.subject)
     message["Date"] = date
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = language
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    # After the bodies, because what is called Content-… before them moves into the first one.
+    message["Content-Language"] = language
     return Mail(sender.address, recipient.address, message.as_bytes(), message_id, beyond_ascii)
+
+
+def as_written(text: str) -> str:
+    """The text so that no mail program takes a part of it for an encoded word (RFC 2047), which could hide anything."""
+    return text.replace("=?", "= ?")
 
 
 def with_masked_addresses(text: str, limit: int) -> str:

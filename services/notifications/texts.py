@@ -26,6 +26,10 @@ class Texts:
         """The text with its `{places}` filled. Raises LookupError for an unknown text or a place without a value."""
         return PLACE.sub(lambda place: str(values[place[1]]), self._texts[key])
 
+    def keys(self) -> frozenset[str]:
+        """The names of all texts."""
+        return frozenset(self._texts)
+
 
 def read_texts(folder: Path, kind: str) -> dict[Language, Texts]:
     """The texts of a kind of message, with those that all messages share, by language.

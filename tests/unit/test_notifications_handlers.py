@@ -1,0 +1,216 @@
+"""Each event of an order that sends a message sends one, and the order log says what came of it."""
+
+import time
+from collections import Counter
+from typing import TypeVar
+
+import pytest
+
+from services.notifications.handlers import notifications, send_order_confirmation, send_order_confirmation_again
+from services.notifications.mail import Mail
+from services.notifications.outgoing import Outgoing, Sending
+from services.notifications.renderer import RenderingFailed
+from services.notifications.rendering import Letter, RenderRequest
+from shared.contracts.message import Message
+from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
+from shared.contracts.order_log import EffectUnknown, MessageFailed, MessageSent
+from shared.contracts.shop_facts import ShopFact, ShopSettings
+from shared.contracts.topics import ORDERS_EVENTS
+from shared.messaging.effects import Call, Done, Failed, NotSent, Outcome, Permit, Unknown
+from shared.messaging.failures import Retry
+from tests.builders import a_customer, a_shop, an_order, confirmation_requested, placed, stamped
+
+F = TypeVar("F", bound=ShopFact)
+
+
+class KnownShops:
+    """Facts that are here."""
+
+    def __init__(self, *shops: ShopSettings) -> None:
+        self._shops = {shop.shop: shop for shop in shops}
+
+    async def of(self, shop: str, contract: type[F]) -> F:
+        fact = self._shops.get(shop)
+        if not isinstance(fact, contract):
+            raise Retry(f"nothing is known of {shop}")
+        return fact
+
+
+class Remembered:
+    """Effects that remember every outcome, as the kit does."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+
+    async def once(self, *, key: str, kind: str, call: Call, timeout: float) -> Outcome:  # noqa: ASYNC109 - the kit's
+        assert (kind, timeout) == ("mail", 60.0)
+        if key not in self.outcomes:
+            try:
+                self.outcomes[key] = await call(Permit(time.monotonic(), 5))
+            except NotSent as error:
+                raise Retry(str(error)) from error
+            except ConnectionResetError as error:
+                self.outcomes[key] = Unknown(f"ConnectionResetError: {error}")
+        return self.outcomes[key]
+
+
+class ShortLetters:
+    """Letters that show what they were asked for."""
+
+    def __init__(self) -> None:
+        self.requests: list[RenderRequest] = []
+
+    async def render(self, request: RenderRequest) -> Letter:
+        self.requests.append(request)
+        return Letter(f"{request.kind} {request.order.number}", "text", "<p>html</p>")
+
+
+class BrokenLetters:
+    """No template works."""
+
+    async def render(self, request: RenderRequest) -> Letter:
+        raise RenderingFailed(request.kind)
+
+
+class PostOffice:
+    """Hands in every mail with the same answer."""
+
+    def __init__(self, answer: Failed | Exception | None = None) -> None:
+        self.mails: list[Mail] = []
+        self._answer = answer
+
+    async def deliver(self, mail: Mail, permit: Permit) -> Done | Failed:
+        permit.check()
+        self.mails.append(mail)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer or Done({"message_id": mail.message_id, "answer": "250 OK"})
+
+
+class Scene:
+    """What a handler is given, and what the world saw."""
+
+    def __init__(self, post: PostOffice | None = None, shop: ShopSettings | None = None) -> None:
+        self.post, self.letters, self.effects = post or PostOffice(), ShortLetters(), Remembered()
+        shops = KnownShops(shop or a_shop())
+        self.outgoing = Outgoing(self.effects, shops, self.letters, self.post, Sending(domain="mail.example"))
+
+    async def told(self, event: OrderPlaced | ConfirmationRequested) -> Message:
+        """The one entry that an event leads to."""
+        handler = send_order_confirmation if isinstance(event, OrderPlaced) else send_order_confirmation_again
+        (entry,) = await handler(event, self.outgoing)
+        return entry
+
+
+@pytest.mark.requirement("R077", "R122")
+async def test_a_placed_order_is_confirmed_to_the_customer_and_the_log_says_so() -> None:
+    scene = Scene()
+    order = an_order(language="fi")
+    entry = await scene.told(placed(order))
+    (mail,) = scene.post.mails
+    assert mail.recipient == "asa.oberg@example.org"
+    assert entry == MessageSent(
+        order_id=order.id,
+        outcome="done",
+        summary="message.sent",
+        parameters={"template": "order-received", "recipient": "a***@example.org"},
+        template="order-received",
+        recipient="a***@example.org",
+        language="fi",
+        message_id=mail.message_id,
+    )
+    assert mail.message_id.endswith("@mail.example>")
+    (request,) = scene.letters.requests
+    assert (request.kind, request.language, request.order) == ("order-received", "fi", order)
+
+
+@pytest.mark.requirement("R202")
+async def test_the_same_event_delivered_again_sends_no_second_mail_and_says_the_same() -> None:
+    scene = Scene()
+    event = placed(an_order())
+    assert await scene.told(event) == await scene.told(event)
+    assert len(scene.post.mails) == 1
+
+
+@pytest.mark.requirement("R068", "R069")
+async def test_a_requested_confirmation_is_a_mail_of_its_own_that_shows_the_order_as_the_event_has_it() -> None:
+    scene = Scene()
+    order = an_order()
+    as_then = order.model_copy(update={"version": 1})
+    await scene.told(placed(order))
+    await scene.told(confirmation_requested(as_then))
+    await scene.told(confirmation_requested(as_then))
+    assert len({mail.message_id for mail in scene.post.mails}) == 3
+    assert scene.letters.requests[1].order == as_then
+
+
+@pytest.mark.requirement("R124")
+async def test_a_refusal_by_the_mail_server_is_told_with_its_reason_and_its_words() -> None:
+    scene = Scene(PostOffice(Failed("address-refused", "550 no mailbox asa.oberg@example.org here")))
+    entry = await scene.told(placed(an_order()))
+    assert isinstance(entry, MessageFailed)
+    assert (entry.outcome, entry.reason) == ("failed", "address-refused")
+    assert entry.detail == "550 no mailbox a***@example.org here"
+    assert entry.parameters["reason"] == "address-refused"
+
+
+@pytest.mark.requirement("R124")
+async def test_an_address_that_is_none_is_told_without_asking_anybody() -> None:
+    scene = Scene()
+    entry = await scene.told(placed(an_order(customer=a_customer(email="a..b@example.org"))))
+    assert isinstance(entry, MessageFailed)
+    assert (entry.reason, entry.recipient) == ("address-unusable", "a***@example.org")
+    assert not scene.post.mails
+    assert not scene.effects.outcomes
+
+
+@pytest.mark.requirement("R202")
+async def test_a_lost_answer_is_a_visible_unknown_that_a_person_settles_and_no_second_mail() -> None:
+    scene = Scene(PostOffice(ConnectionResetError("while asa.oberg@example.org was served")))
+    event = placed(an_order())
+    entry = await scene.told(event)
+    assert isinstance(entry, EffectUnknown)
+    assert (entry.outcome, entry.effect, entry.parameters["then"]) == ("unknown", "mail", "ask-a-person")
+    assert entry.detail == "ConnectionResetError: while a***@example.org was served"
+    assert await scene.told(event) == entry
+    assert len(scene.post.mails) == 1
+
+
+async def test_what_goes_to_the_order_log_never_names_the_recipient() -> None:
+    customer = a_customer(email="a" * 64 + "@" + "b" * 60 + ".example")
+    for answer in (None, Failed("address-refused", customer.email), ConnectionResetError(customer.email)):
+        event = placed(an_order(customer=customer))
+        entry = await Scene(PostOffice(answer)).told(event)
+        assert customer.email.partition("@")[0] not in entry.model_dump_json()
+        if isinstance(entry, EffectUnknown):
+            assert entry.key.startswith(f"mail:{event.meta.id}:order-received:")
+
+
+async def test_a_mail_that_is_certainly_not_sent_is_tried_again_later() -> None:
+    scene = Scene(PostOffice(NotSent("connection refused")))
+    with pytest.raises(Retry, match="connection refused"):
+        await scene.told(placed(an_order()))
+
+
+async def test_a_shop_of_which_nothing_is_known_yet_is_waited_for() -> None:
+    scene = Scene()
+    with pytest.raises(Retry):
+        await scene.told(stamped(OrderPlaced(order=an_order(shop="other")), shop="other"))
+    assert not scene.letters.requests
+
+
+async def test_a_letter_that_cannot_be_rendered_sends_nothing() -> None:
+    post, effects = PostOffice(), Remembered()
+    outgoing = Outgoing(effects, KnownShops(a_shop()), BrokenLetters(), post, Sending(domain="mail.example"))
+    with pytest.raises(RenderingFailed):
+        await send_order_confirmation(placed(an_order()), outgoing)
+    assert not post.mails
+    assert not effects.outcomes
+
+
+def test_the_group_reads_the_events_of_orders_and_needs_only_what_sends_messages() -> None:
+    assert notifications.reads is ORDERS_EVENTS
+    assert notifications.needs() == {Outgoing}
+    assert Counter(contract.type for contract in notifications.reactions) == Counter(
+        {"order.placed.v1": 1, "order.confirmation-requested.v1": 1}
+    )
