@@ -38,6 +38,11 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     },
     "additionalProperties": True,
 }
+TOKEN_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API token, `ot_…`, made by an operator for one shop.",
+}
 MEANINGS = {
     "400": ("malformed-json", "The body is not JSON."),
     "401": ("unauthorized", "A valid token is needed."),
@@ -80,6 +85,7 @@ def complete(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = PROBLEM_SCHEMA
+    document["components"]["securitySchemes"] = {"token": TOKEN_SCHEME}
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
@@ -93,13 +99,17 @@ def describe_route(operation: dict[str, Any], schemas: dict[str, Any], called: l
     models = [call.json_model for call in called if hasattr(call, "json_model")]
     for model in models:
         schema = add_schema(schemas, model)
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        given = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        operation["requestBody"] = {"required": True, "content": {"application/json": given | {"schema": schema}}}
+    with_token = any(hasattr(call, "needs_token") for call in called)
+    if with_token:
+        operation["security"] = [{"token": []}]
     responses = operation["responses"]
     if MEDIA_TYPE not in responses.get("422", {}).get("content", {}):
         responses.pop("422", None)
     possible = [*ALWAYS]
     possible += WITH_BODY if models else ("422",) if operation.get("parameters") else ()
-    possible += WITH_TOKEN if operation.get("security") else ()
+    possible += WITH_TOKEN if with_token else ()
     for status in possible:
         responses.setdefault(status, problem_response(status, *MEANINGS[status]))
 
@@ -107,13 +117,18 @@ def describe_route(operation: dict[str, Any], schemas: dict[str, Any], called: l
 def add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Add the schema of a body to the components; one that is there under its name for answers is kept apart."""
     _, found = models_json_schema([(model, "validation")], ref_template=REF)
-    definitions = found["$defs"]
+    definitions = {name: closed(schema) for name, schema in found["$defs"].items()}
     renamed = {
         name: f"{name}-Input" for name in definitions if schemas.get(name, definitions[name]) != definitions[name]
     }
     for name, schema in definitions.items():
         schemas[renamed.get(name, name)] = with_references(schema, renamed)
     return {"$ref": REF.format(model=renamed.get(model.__name__, model.__name__))}
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Say that an object takes no fields but its own, as `json_body` does."""
+    return {"additionalProperties": False} | schema if "properties" in schema else schema
 
 
 def with_references(schema: Any, renamed: dict[str, str]) -> Any:
