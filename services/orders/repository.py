@@ -15,6 +15,7 @@ from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.database import Connection
 
+EXISTS = "select exists (select from orders where id = $1 and shop = $2)"
 FIND = "select body, placed from orders where id = $1 and shop = $2"
 LOCK = "select id, shop, body, placed from orders where id = any($1::uuid[]) order by id for update"
 INSERT = """
@@ -80,7 +81,7 @@ class Orders:
     def get(self, order_id: UUID, shop: str) -> Order:
         """One of the orders that were opened. Raises Refused, `unknown-order`, also when it is another shop's."""
         if self._owner(order_id) != shop:
-            raise Refused("unknown-order", f"there is no order {order_id}")
+            raise unknown(order_id)
         if order_id not in self._orders:
             row = self._stored[order_id]
             self._orders[order_id] = order_from(row["body"], row["placed"])
@@ -120,8 +121,19 @@ async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order
     """An order to look at, not locked. Raises Refused: `unknown-order`."""
     row = await connection.fetchrow(FIND, order_id, shop)
     if row is None:
-        raise Refused("unknown-order", f"there is no order {order_id}")
+        raise unknown(order_id)
     return order_from(row["body"], row["placed"])
+
+
+async def require_order(connection: Connection, order_id: UUID, shop: str) -> None:
+    """Raises Refused, `unknown-order`, unless the shop has this order."""
+    if not await connection.fetchval(EXISTS, order_id, shop):
+        raise unknown(order_id)
+
+
+def unknown(order_id: UUID) -> Refused:
+    """The refusal for an order that is not there, or not the shop's."""
+    return Refused("unknown-order", f"there is no order {order_id}")
 
 
 def order_from(body: str, placed: str | None) -> Order:

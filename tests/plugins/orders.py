@@ -1,27 +1,36 @@
 """The orders service without HTTP and without Kafka: its database, and its handlers as the kit runs them."""
 
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import httpx2
 import pytest
+from fastapi import FastAPI
 
 import services.orders
 import shared.messaging
+from services.orders.api import router
+from services.orders.desk import Desk
 from services.orders.handlers import commands
 from services.orders.numbers import Numbers
 from services.orders.repository import Orders
 from services.orders.shops import Shops, save_shop
 from services.orders.timeline import record
-from shared.contracts.message import Message
-from shared.contracts.order_commands import OrderCommand
+from shared.contracts.message import Message, new_id
+from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.database import Connection
 from shared.messaging.outbox import Outbox
 from shared.messaging.wakeup import Bell
 from shared.runtime.database import Pool, open_pool, transaction
+from shared.runtime.http import make_app
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
+from shared.runtime.tokens import Tokens, make_token
 from tests.builders import a_shop
 
 FOLDERS = [
@@ -39,6 +48,7 @@ class OrdersAlone:
     outbox: Outbox
     shops: Shops
     numbers: Numbers
+    outbox_age: float = 0.0
 
     async def handle(self, *received: OrderCommand) -> list[Message]:
         """Everything that these received commands made the service say, stamped."""
@@ -58,6 +68,10 @@ class OrdersAlone:
         async with transaction(self.pool) as connection:
             for shop in shops:
                 await save_shop(connection, shop, self.outbox)
+
+    def desk(self) -> Desk:
+        """The desk that serves HTTP; `outbox_age` is what it believes of the outbox."""
+        return Desk(self.pool, commands, self.outbox, self.orders, outbox_age=lambda: self.outbox_age, wait=2)
 
     async def _reaction(self, command: OrderCommand, orders: Orders) -> Sequence[Message]:
         reaction = commands.reaction_to(type(command))
@@ -86,3 +100,59 @@ async def orders_alone(orders_url: str) -> AsyncIterator[OrdersAlone]:
     yield alone
     await of_numbers.close()
     await pool.close()
+
+
+@pytest.fixture
+def orders_app(orders_alone: OrdersAlone) -> FastAPI:
+    """The HTTP face of the service."""
+    state = {"pool": orders_alone.pool, "tokens": Tokens(orders_alone.pool, keep=0), "desk": orders_alone.desk()}
+    return make_app("orders", [router], state=state)
+
+
+@dataclass
+class Caller:
+    """Somebody with a token: sends what it is told to and gives the answer."""
+
+    client: httpx2.AsyncClient
+
+    async def place(self, body: Any, key: str | None = None, **headers: str) -> httpx2.Response:
+        """POST an order: a command, a document or raw bytes; under a new key where none is said."""
+        if isinstance(body, PlaceOrder):
+            body = body.model_dump_json().encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        known = {"content-type": "application/json", "idempotency-key": key or new_id()}
+        return await self.client.post("/v1/orders", content=content, headers=known | headers)
+
+    async def confirm(self, order_id: object, key: str | None = None, **body: Any) -> httpx2.Response:
+        """POST the wish for another confirmation."""
+        headers = {"idempotency-key": key or new_id()}
+        return await self.client.post(f"/v1/orders/{order_id}/confirmation", json=body, headers=headers)
+
+    async def get(self, path: str, **parameters: Any) -> httpx2.Response:
+        """GET a path below /v1/orders/."""
+        return await self.client.get(f"/v1/orders/{path}", params=parameters)
+
+
+CallAs = Callable[..., Awaitable[Caller]]
+
+
+@pytest.fixture
+async def call_as(orders_alone: OrdersAlone, orders_app: FastAPI) -> AsyncIterator[CallAs]:
+    """`await call_as("nordic-tea", "orders:read")` makes a token for the shop; with all scopes of orders by default."""
+    async with AsyncExitStack() as clients:
+
+        async def make(shop: str, *scopes: str) -> Caller:
+            async with transaction(orders_alone.pool) as connection:
+                token = await make_token(connection, shop, "a test", scopes or ("orders:read", "orders:write"))
+            transport = httpx2.ASGITransport(orders_app)
+            headers = {"authorization": f"Bearer {token}"}
+            client = httpx2.AsyncClient(transport=transport, base_url="http://orders", headers=headers)
+            return Caller(await clients.enter_async_context(client))
+
+        yield make
+
+
+@pytest.fixture
+async def tea(call_as: CallAs) -> Caller:
+    """The shop front of `nordic-tea`."""
+    return await call_as("nordic-tea")

@@ -1,0 +1,139 @@
+"""What the API answers: documents for callers, and a problem for each reason that something was refused."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from services.orders.domain.order import Order
+from services.orders.entry import Entry
+from shared.contracts.order import Totals
+from shared.contracts.order_log import Outcome
+from shared.contracts.refusal import Refused
+from shared.runtime.idempotency import Answer
+from shared.runtime.problems import Problem
+
+REFUSALS = {
+    "unknown-order": (404, "There is no such order."),
+    "order-id-taken": (409, "The order id cannot be used."),
+    "unknown-shop": (422, "There is no such shop."),
+    "order-too-large": (422, "The order is too large."),
+    "amount-too-large": (422, "The order comes to more than can be handled."),
+    "placed-at-impossible": (422, "The order cannot have been placed then."),
+}
+
+
+class OrderLinks(BaseModel):
+    """Where to go on."""
+
+    self: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44"])
+    log: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/log"])
+    confirmation: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/confirmation"])
+
+
+class PlacedOrder(BaseModel):
+    """An order that was accepted."""
+
+    id: UUID
+    number: int = Field(description="Unique and rising per shop; shown to people.", examples=[1001])
+    version: int = Field(examples=[1])
+    totals: Totals
+    attention: list[str] = Field(description="Why a person should look at the order.", examples=[["total-differs"]])
+    links: OrderLinks
+
+
+class ConfirmationAsked(BaseModel):
+    """The confirmation will be sent; whether it was stands on the order's log."""
+
+    id: UUID
+    content: Literal["as-then", "as-now"]
+    links: OrderLinks
+
+
+class TimelineEntry(BaseModel):
+    """One entry of the order's log."""
+
+    n: int = Field(description="Its place on this order's log: 1, 2, 3 …", examples=[2])
+    id: str
+    source: str = Field(description="Which service wrote it.", examples=["/notifications"])
+    type: str = Field(examples=["message.sent.v1"])
+    at: datetime
+    actor: str
+    causationid: str | None
+    outcome: Outcome
+    summary: str = Field(description="The key of a sentence for people.", examples=["message.sent"])
+    parameters: dict[str, Any] = Field(description="What the sentence needs.")
+    data: dict[str, Any] = Field(description="What this type of entry says beyond that.")
+    recorded_at: datetime
+
+
+class TimelinePage(BaseModel):
+    """Some entries of an order's log, oldest first."""
+
+    entries: list[TimelineEntry]
+    after: int = Field(description="The last entry's place; ask again with it for what comes later.", examples=[2])
+    more: bool = Field(description="Whether there are more already.")
+
+
+def links_of(order_id: UUID) -> OrderLinks:
+    """The addresses of an order."""
+    path = f"/v1/orders/{order_id}"
+    return OrderLinks(self=path, log=f"{path}/log", confirmation=f"{path}/confirmation")
+
+
+def etag_of(order: Order) -> str:
+    """The order's version as an ETag."""
+    return f'"{order.now.version}"'
+
+
+def placed_answer(order: Order, new: bool) -> Answer:  # noqa: FBT001 - the desk's Reply
+    """201 for an order that was placed now, 200 for one that the shop had placed before."""
+    links = links_of(order.now.id)
+    body = PlacedOrder(
+        id=order.now.id,
+        number=order.now.number,
+        version=order.now.version,
+        totals=order.now.totals,
+        attention=order.now.attention,
+        links=links,
+    )
+    headers = {"Location": links.self, "ETag": etag_of(order)}
+    return Answer(201 if new else 200, body.model_dump_json().encode(), headers)
+
+
+def confirmation_answer(order: Order, content: Literal["as-then", "as-now"]) -> Answer:
+    """202: asked for, and done by another service."""
+    links = links_of(order.now.id)
+    body = ConfirmationAsked(id=order.now.id, content=content, links=links)
+    return Answer(202, body.model_dump_json().encode(), {"Location": links.log})
+
+
+def entry_answer(n: int, entry: Entry) -> TimelineEntry:
+    """An entry as callers see it."""
+    return TimelineEntry(n=n, **{name: getattr(entry, name) for name in TimelineEntry.model_fields if name != "n"})
+
+
+def problem_of(refusal: Refused) -> Problem:
+    """The problem document of a refusal: `/problems/<reason>`."""
+    status, title = REFUSALS.get(refusal.reason, (422, "What was asked cannot be done."))
+    return Problem(status, refusal.reason, title, refusal.detail or None)
+
+
+class RefusingRoute(APIRoute):
+    """A route whose refusals are answered as problems."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The route's handler, with Refused turned into its problem."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Refused as refusal:
+                raise problem_of(refusal) from None
+
+        return handle

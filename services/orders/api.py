@@ -1,0 +1,156 @@
+"""The public API for shop fronts and pages: every answer is about the caller's own shop; a foreign order is unknown."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+
+from services.orders import desk as desks
+from services.orders.answers import (
+    ConfirmationAsked,
+    PlacedOrder,
+    RefusingRoute,
+    TimelinePage,
+    confirmation_answer,
+    entry_answer,
+    etag_of,
+    placed_answer,
+)
+from services.orders.repository import find_order, require_order
+from services.orders.timeline import read_page
+from shared.contracts.message import Meta, new_id, now
+from shared.contracts.order import OrderSnapshot
+from shared.contracts.order_commands import PlaceOrder, ResendConfirmation
+from shared.contracts.values import Identifier
+from shared.runtime.bodies import json_body
+from shared.runtime.database import connected
+from shared.runtime.idempotency import IdempotencyKey, request_hash
+from shared.runtime.openapi import problem_response
+from shared.runtime.problems import Problem
+from shared.runtime.tokens import ANY_SHOP, Caller, authenticated
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=RefusingRoute)
+
+UNKNOWN = problem_response("404", "unknown-order", "There is no such order.")
+TAKEN = problem_response("409", "order-id-taken", "The order id cannot be used.")
+REFUSED = problem_response("422", "order-too-large", "The order is too large.", description="Not valid, or refused.")
+
+
+class Again(BaseModel):
+    """Which order the confirmation shall show: as it was placed, or with its later changes."""
+
+    content: Literal["as-then", "as-now"] = "as-then"
+
+
+async def writer(caller: Annotated[Caller, Depends(authenticated("orders:write"))]) -> Caller:
+    """Who may place and handle orders of one shop."""
+    return of_one_shop(caller)
+
+
+async def reader(caller: Annotated[Caller, Depends(authenticated("orders:read"))]) -> Caller:
+    """Who may look at orders of one shop."""
+    return of_one_shop(caller)
+
+
+def of_one_shop(caller: Caller) -> Caller:
+    """The caller, if its token is a shop's; nothing here is about all shops."""
+    if caller.shop == ANY_SHOP:
+        raise Problem(403, "no-single-shop", "The token is for no single shop.")
+    return caller
+
+
+def command_meta(caller: Caller, order_id: UUID) -> Meta:
+    """What the envelope of a command would say, had it come by the topic."""
+    command_id = new_id()
+    return Meta(command_id, source="/http", subject=str(order_id), shop=caller.shop, actor=caller.actor, time=now())
+
+
+async def this_request(request: Request, caller: Caller, key: str) -> desks.Request:
+    """What makes this request the same as another one."""
+    return desks.Request(caller.shop, key, request_hash(request, await request.body()))
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Place an order",
+    responses={
+        201: {"model": PlacedOrder, "description": "The order was accepted; its events are on their way."},
+        200: {"model": PlacedOrder, "description": "The shop has placed this order before; nothing was changed."},
+        409: TAKEN,
+        422: REFUSED,
+    },
+)
+async def place(
+    request: Request,
+    caller: Annotated[Caller, Depends(writer)],
+    key: IdempotencyKey,
+    command: Annotated[PlaceOrder, Depends(json_body(PlaceOrder))],
+) -> Response:
+    """Accept a confirmed cart. `order_id` is the caller's own UUID and makes the order idempotent for ever.
+
+    Amounts are whole minor units. The order's totals are computed here; a `total` of the shop front that differs is
+    kept beside ours and flagged, never refused.
+    """
+    desk: desks.Desk = request.app.state.desk
+    received = command.stamped(command_meta(caller, command.order_id))
+    answer = await desk.carry_out(received, await this_request(request, caller, key), placed_answer)
+    return answer.response()
+
+
+@router.get("/{order_id}", summary="Read an order", responses={200: {"model": OrderSnapshot}, 404: UNKNOWN})
+async def read(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
+    """The order as it is now; its version is the ETag."""
+    async with connected(request.app.state.pool) as connection:
+        order = await find_order(connection, order_id, caller.shop)
+    return Response(order.now.model_dump_json(), headers={"ETag": etag_of(order)}, media_type="application/json")
+
+
+@router.get("/{order_id}/log", summary="Read an order's log", responses={200: {"model": TimelinePage}, 404: UNKNOWN})
+async def read_log(
+    request: Request,
+    caller: Annotated[Caller, Depends(reader)],
+    order_id: UUID,
+    *,
+    after: Annotated[int, Query(ge=0, le=2**62, description="The last place that was seen.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=500, description="At most so many entries.")] = 100,
+    types: Annotated[
+        list[Identifier] | None, Query(alias="type", max_length=20, description="Only entries of these types.")
+    ] = None,
+) -> Response:
+    """What every service did to the order, in the order in which it was recorded."""
+    async with connected(request.app.state.pool) as connection:
+        await require_order(connection, order_id, caller.shop)
+        page = await read_page(connection, order_id, caller.shop, after=after, types=types, limit=limit)
+    body = TimelinePage(
+        entries=[entry_answer(n, entry) for n, entry in page.entries],
+        after=page.entries[-1][0] if page.entries else after,
+        more=page.more,
+    )
+    return Response(body.model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/{order_id}/confirmation",
+    status_code=202,
+    summary="Send the order confirmation again",
+    responses={202: {"model": ConfirmationAsked}, 404: UNKNOWN},
+)
+async def confirm_again(
+    request: Request,
+    caller: Annotated[Caller, Depends(writer)],
+    key: IdempotencyKey,
+    order_id: UUID,
+    wanted: Annotated[Again, Depends(json_body(Again))],
+) -> Response:
+    """Ask for the confirmation to be sent to the customer again; the order's log says when it was."""
+    desk: desks.Desk = request.app.state.desk
+    command = ResendConfirmation(order_id=order_id, content=wanted.content)
+    received = command.stamped(command_meta(caller, order_id))
+    answer = await desk.carry_out(
+        received,
+        await this_request(request, caller, key),
+        lambda order, _: confirmation_answer(order, wanted.content),
+    )
+    return answer.response()

@@ -1,0 +1,72 @@
+"""The desk: a command by HTTP runs the handler that the topic runs, and its answer is kept in the same transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.orders.domain.order import Order
+from services.orders.repository import Orders, PlacedMeanwhile
+from shared.contracts.order_commands import OrderCommand
+from shared.messaging.database import Connection
+from shared.messaging.groups import Group
+from shared.messaging.outbox import Outbox
+from shared.runtime.database import Pool, transaction
+from shared.runtime.idempotency import Answer, remember
+from shared.runtime.problems import Problem
+
+Reply = Callable[[Order, bool], Answer]
+"""Makes the answer from the order and whether anything happened to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What makes two requests one: the caller's shop, its Idempotency-Key, and a hash of all that it said."""
+
+    shop: str
+    key: str
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Takes commands from callers who wait for the answer. `wait` is in seconds, as are the outbox's age and limit."""
+
+    pool: Pool
+    group: Group
+    outbox: Outbox
+    orders: Callable[[Connection], Orders]
+    outbox_age: Callable[[], float]
+    outbox_age_limit: float = 600.0
+    wait: float = 5.0
+
+    async def carry_out(self, command: OrderCommand, request: Request, reply: Reply) -> Answer:
+        """Run a received command and answer it; a request that was answered before gets its first answer again.
+
+        Raises Refused as the handler does, AnsweredBefore and KeyReused as `remember` does, OutcomeUnknown when
+        COMMIT got no answer, and a 503 Problem while the outbox is too old.
+        """
+        self._refuse_while_behind()
+        try:
+            answer = await self._once(command, request, reply)
+        except PlacedMeanwhile:
+            answer = await self._once(command, request, reply)
+        self.outbox.committed()
+        return answer
+
+    async def _once(self, command: OrderCommand, request: Request, reply: Reply) -> Answer:
+        reaction = self.group.reaction_to(type(command))
+        if reaction is None:
+            raise TypeError(f"{self.group.name} has no handler for {command.type}")
+        async with transaction(self.pool, wait=self.wait) as connection:
+            orders = self.orders(connection)
+            await orders.open([command])
+            events = await reaction(command, {Orders: orders})
+            await orders.flush()
+            await self.outbox.append(connection, [(command.meta, events)])
+            answer = reply(orders.get(command.order_id, command.meta.shop), bool(events))
+            await remember(connection, request.shop, request.key, request.hash, answer)
+        return answer
+
+    def _refuse_while_behind(self) -> None:
+        if self.outbox_age() > self.outbox_age_limit:
+            title = "Events have been waiting for Kafka too long; nothing more is accepted until they are out."
+            raise Problem(503, "outbox-behind", title, headers={"Retry-After": "30"})
