@@ -21,7 +21,6 @@ ADDRESS = "asa.oberg@example.org"
 
 
 @pytest.mark.parametrize("contract", ABOUT_PERSONS, ids=lambda contract: contract.type)
-@pytest.mark.requirement("R210")
 def test_a_field_whose_name_tells_of_a_person_is_declared_personal(contract: type[Message]) -> None:
     assert undeclared_personal_fields(contract) == []
 
@@ -69,7 +68,6 @@ def test_a_masked_order_says_nothing_about_a_person() -> None:
 
 
 @pytest.mark.parametrize("contract", LOG_ENTRIES, ids=lambda contract: contract.type)
-@pytest.mark.requirement("R210")
 def test_a_log_entry_has_no_personal_field_but_a_masked_recipient(contract: type[Message]) -> None:
     assert personal_fields_of(contract) == set()
     assert [path for path in undeclared_personal_fields(contract) if path != "recipient"] == []
@@ -99,7 +97,6 @@ def test_a_log_entry_refuses_an_address(contract: type[Message], field: str, val
         (CommandRejected, "errors", [f"customer.email: {ADDRESS}"]),
     ],
 )
-@pytest.mark.requirement("R210")
 def test_an_address_quoted_in_a_log_entry_is_masked(contract: type[Message], field: str, value: Any) -> None:
     data = example_of(contract)["data"] | {field: value}
     written = contract.model_validate_json(json.dumps(data)).model_dump_json()
