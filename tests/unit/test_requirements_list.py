@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.requirements import LIST, TESTS, Proofs, WrongList, proofs_in, with_proofs
+from tests.plugins.requirements import Proofs, WrongList, proofs_in, with_proofs
 
 DOCUMENT = """\
 # Requirements
@@ -19,11 +19,6 @@ DOCUMENT = """\
 def in_a_file(folder: Path, text: str) -> Proofs:
     (folder / "test_it.py").write_text(text, "utf-8")
     return proofs_in(folder)
-
-
-def test_the_list_is_as_the_tests_say() -> None:
-    present = LIST.read_text("utf-8")
-    assert with_proofs(present, proofs_in(TESTS)) == present, "python -m tests.plugins.requirements --write"
 
 
 def test_the_tests_that_name_a_requirement_stand_in_its_row() -> None:
