@@ -1,4 +1,4 @@
-"""What the local stack says when it can't go on: one sentence that names what is missing or broken, and the way out."""
+"""What the local stack says when it cannot go on: one sentence that names what is wrong, and the way out."""
 
 
 class LocalStackError(Exception):
@@ -11,3 +11,10 @@ class MissingProgramError(LocalStackError):
 
 class ChildEndedError(LocalStackError):
     """A process that should run for as long as the stack has ended by itself."""
+
+
+class InterruptedStartError(LocalStackError):
+    """The stack was asked to end while it was still starting."""
+
+    def __init__(self) -> None:
+        super().__init__("Stopped while it was still starting.")

@@ -10,6 +10,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.local.failure import LocalStackError
+
 _SYSTEM_STATE = Path("/var/lib/ordersystem")
 
 
@@ -57,6 +59,25 @@ def give_to(folder: Path, user: str | None) -> None:
     shutil.chown(folder, user)
     for path in folder.rglob("*"):
         shutil.chown(path, user)
+
+
+@contextlib.contextmanager
+def locked_or_busy(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` alone; raises LocalStackError at once when another process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise LocalStackError(
+                f"The stack in {path.parent} is running already (pid {holder}); stop it first."
+            ) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
 
 
 @contextlib.contextmanager

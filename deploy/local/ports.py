@@ -1,7 +1,13 @@
 """A port is ours only if nothing answers on it and it can be bound now; otherwise another one is taken."""
 
+import contextlib
+import json
 import secrets
 import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.local.failure import LocalStackError
 
 HOST = "127.0.0.1"
 _BELOW_EPHEMERAL = range(20000, 30000)
@@ -32,3 +38,45 @@ def take_port(preferred: int | None = None, taken: set[int] | None = None) -> in
             promised.add(port)
             return port
     raise OSError("no free port was found on the loopback address")
+
+
+class RememberedPorts:
+    """The ports of one stack by what uses them; the same ones in the next run, where they can be had."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        self._path = path
+        self._tell = tell
+        self._taken: set[int] = set()
+        self._ports: dict[str, int] = {}
+
+    def of(self, name: str) -> int:
+        """The port that was taken for `name`."""
+        return self._ports[name]
+
+    def take(self, name: str, preferred: int) -> int:
+        """Take a port for `name`: the last run's, else the preferred one, else another, and say so."""
+        remembered = _read(self._path)
+        wanted = remembered.get(name, preferred)
+        port = take_port(wanted, self._taken)
+        if port != wanted:
+            self._tell(f"Port {wanted} is in use: {name} takes {port}.")
+        self._ports[name] = port
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps({**remembered, name: port}, indent=2))
+        return port
+
+
+def remembered_port(path: Path, name: str) -> int:
+    """The port that the last run took for `name`; raises LocalStackError where there was no run."""
+    ports = _read(path)
+    if name not in ports:
+        raise LocalStackError(f"No stack has run here yet ({path}): start one with make demo.")
+    return ports[name]
+
+
+def _read(path: Path) -> dict[str, int]:
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        found = json.loads(path.read_text())
+        if isinstance(found, dict):
+            return {name: port for name, port in found.items() if isinstance(port, int)}
+    return {}

@@ -1,6 +1,7 @@
 """PostgreSQL from the system's own programs, durable as in production: fsync stays on."""
 
 import asyncio
+import contextlib
 import os
 import pwd
 import shutil
@@ -19,6 +20,8 @@ from deploy.local.ports import HOST
 from deploy.local.processes import Process, start_process
 
 ADMIN = "postgres"
+NAME = "PostgreSQL"
+STOP_SIGNAL = signal.SIGINT
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -41,22 +44,27 @@ class Postgres:
 
     def url(self, database: str = ADMIN) -> str:
         """The address of one of its databases."""
-        return f"postgresql://{ADMIN}@{HOST}:{self.port}/{database}"
-
-    async def create_database(self, name: str) -> str:
-        """Create the database if it is not there yet; returns its address."""
-        connection = await asyncpg.connect(self.url())
-        try:
-            if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
-                quoted = '"' + name.replace('"', '""') + '"'
-                await connection.execute(f"create database {quoted}")
-        finally:
-            await connection.close()
-        return self.url(name)
+        return url(self.port, database)
 
     async def stop(self) -> None:
         """Fast shutdown: sessions are ended, everything committed is on disk."""
-        await self.process.stop(signal.SIGINT, within=30.0)
+        await self.process.stop(STOP_SIGNAL, within=30.0)
+
+
+def url(port: int, database: str = ADMIN) -> str:
+    """The address of a database of the server on that port."""
+    return f"postgresql://{ADMIN}@{HOST}:{port}/{database}"
+
+
+async def create_database(server_url: str, name: str) -> None:
+    """Create the database if it is not there yet."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
+            quoted = '"' + name.replace('"', '""') + '"'
+            await connection.execute(f"create database {quoted}")
+    finally:
+        await connection.close()
 
 
 async def start(folder: Path, port: int, log: Path) -> Postgres:
@@ -68,9 +76,12 @@ async def start(folder: Path, port: int, log: Path) -> Postgres:
     await _clear_leftover(data)
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port), *settings]
-    process = start_process("PostgreSQL", command, log, user=user)
+    process = start_process(NAME, command, log, user=user)
     postgres = Postgres(process, port)
-    await _until_it_answers(postgres)
+    async with contextlib.AsyncExitStack() as undo:
+        undo.push_async_callback(postgres.stop)
+        await _until_it_answers(postgres)
+        undo.pop_all()
     return postgres
 
 
@@ -141,9 +152,9 @@ async def _clear_leftover(data: Path) -> None:
     if not pid_file.exists():
         return
     pid = int(pid_file.read_text().split("\n", 1)[0])
-    leftover = Process.by_pid("PostgreSQL", pid)
+    leftover = Process.by_pid(NAME, pid)
     if leftover is not None and str(data) in leftover.command:
-        await leftover.stop(signal.SIGINT, within=30.0)
+        await leftover.stop(STOP_SIGNAL, within=30.0)
     elif leftover is not None:
         pid_file.unlink(missing_ok=True)
 
@@ -157,7 +168,6 @@ async def _until_it_answers(postgres: Postgres) -> None:
             connection = await asyncpg.connect(postgres.url(), timeout=5.0)
         except (OSError, asyncpg.PostgresError, TimeoutError) as refusal:
             if time.monotonic() > deadline:
-                await postgres.stop()
                 raise LocalStackError(f"PostgreSQL did not answer within {_READY_WITHIN:.0f} s: {refusal}") from refusal
             await asyncio.sleep(0.05)
         else:

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from json import JSONDecodeError, dumps, loads
 from pathlib import Path
 
+import httpx2
 import psutil
 
-from deploy.local.failure import ChildEndedError
+from deploy.local.failure import ChildEndedError, LocalStackError
 
 _POLL = 0.02
 _CLOCK_STEP = 2.0
@@ -120,6 +121,27 @@ def _group_of(user: str | None) -> int | None:
     if user is None:
         return None
     return pwd.getpwnam(user).pw_gid
+
+
+async def until_it_answers(process: Process, url: str, within: float) -> None:
+    """Wait until `url` answers with success; raises LocalStackError with its last answer after `within` seconds."""
+    deadline = time.monotonic() + within
+    async with httpx2.AsyncClient(timeout=5.0) as http:
+        while True:
+            try:
+                answer = await http.get(url)
+                said = f"it says {answer.status_code}: {answer.text[:500]}"
+            except httpx2.TransportError as problem:
+                answer, said = None, f"{type(problem).__name__} {problem}".strip()
+            if answer is not None and answer.is_success:
+                return
+            if not process.alive():
+                raise process.ended_early()
+            if time.monotonic() > deadline:
+                raise LocalStackError(
+                    f"{process.name} was not ready in {within:.0f} s ({said}). Its log: {process.log}"
+                )
+            await asyncio.sleep(_POLL)
 
 
 def remember(process: Process, path: Path) -> None:

@@ -1,6 +1,7 @@
 """One broker that is its own controller; it makes no topic that nobody declared."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -73,7 +74,10 @@ async def start(folder: Path, port: int, controller_port: int, log: Path, heap: 
     process = start_process("Kafka", [*command, "kafka.Kafka", settings], log)
     remember(process, folder / _RECORD)
     kafka = Kafka(process, port)
-    await _until_it_answers(kafka)
+    async with contextlib.AsyncExitStack() as undo:
+        undo.push_async_callback(kafka.stop)
+        await _until_it_answers(kafka)
+        undo.pop_all()
     return kafka
 
 
@@ -128,7 +132,6 @@ async def _until_it_answers(kafka: Kafka) -> None:
         if not kafka.process.alive():
             raise kafka.process.ended_early()
         if time.monotonic() > deadline:
-            await kafka.stop()
             raise LocalStackError(f"Kafka did not answer within {_READY_WITHIN:.0f} s; its log: {kafka.process.log}")
         await asyncio.sleep(0.05)
 

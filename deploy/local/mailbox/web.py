@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -37,6 +38,7 @@ class Pages:
         loader = FileSystemLoader(_HERE)
         self._templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
         self._templates.filters["when"] = _when
+        self._templates.filters["person"] = _person
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -156,6 +158,12 @@ def _number(asked: Mapping[str, str], name: str) -> int | None:
     if not (value.isascii() and value.isdecimal() and len(value) <= 18):  # noqa: PLR2004 - fits 64 bits
         raise HTTPException(400, f"{name} must be a whole number.")
     return int(value)
+
+
+def _person(address: str) -> str:
+    """The name in an address, or the address where it has none."""
+    name, plain = parseaddr(address)
+    return name or plain or address or "(no sender)"
 
 
 def _when(moment: datetime) -> str:
