@@ -1,0 +1,69 @@
+"""The system as the demo needs it: databases, topics, services that are ready, shops; what is there stays."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from deploy.local.demo.shops_and_tokens import set_up_shops
+from deploy.local.failure import LocalStackError
+from deploy.local.ports import HOST
+from deploy.local.stack import Stack
+from shared.contracts.shop_facts import ShopSettings
+from shared.messaging.topics_on_broker import TopicsOnBroker
+
+_PORTS = {"orders": 18080, "notifications": 18081}
+_SENDER_DOMAIN = "mail.example"
+
+
+@dataclass(frozen=True)
+class System:
+    """The running system, as those outside see it; `tokens` by shop."""
+
+    orders_url: str
+    kafka: str
+    mailbox_url: str
+    database_urls: Mapping[str, str]
+    tokens: Mapping[str, str]
+
+
+async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
+    """Makes what is missing on the stack's servers and starts the services. Raises LocalStackError."""
+    await _make_topics(stack.kafka)
+    databases = {name: await stack.create_database(name) for name in _PORTS}
+    ports = {name: stack.port(name, preferred) for name, preferred in _PORTS.items()}
+    settings: dict[str, dict[str, str]] = {
+        "orders": {},
+        "notifications": {
+            "SMTP_HOST": HOST,
+            "SMTP_PORT": str(stack.smtp_port),
+            "SENDER_DOMAIN": _SENDER_DOMAIN,
+        },
+    }
+    starts = (_start(stack, name, ports[name], databases[name], settings[name]) for name in _PORTS)
+    await asyncio.gather(*starts)
+    tokens = await set_up_shops(databases["orders"], shops)
+    return System(f"http://{HOST}:{ports['orders']}", stack.kafka, stack.mailbox_url, databases, tokens)
+
+
+async def _make_topics(kafka: str) -> None:
+    async with TopicsOnBroker(kafka) as topics:
+        await topics.create()
+        differences = await topics.differences()
+    if differences:
+        raise LocalStackError(
+            f"The topics of an earlier run differ from those declared ({'; '.join(differences)}): "
+            "make demo-reset forgets that run."
+        )
+
+
+async def _start(stack: Stack, name: str, port: int, database_url: str, settings: Mapping[str, str]) -> None:
+    all_of_them = {
+        "DATABASE_URL": database_url,
+        "KAFKA": stack.kafka,
+        "HOST": HOST,
+        "PORT": str(port),
+        "MIGRATE": "true",
+        **settings,
+    }
+    env = {f"{name.upper()}_{setting}": value for setting, value in all_of_them.items()}
+    await stack.start_service(name, f"services.{name}.app", env, ready_url=f"http://{HOST}:{port}/readyz")
