@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -102,7 +102,7 @@ async def inbox_is(kit: Kit, subject: str, expected: Sequence[str]) -> bool:
     return await inbox(kit, subject) == list(expected)
 
 
-BAD = {
+BAD: dict[str, Callable[[str], tuple[bytes | None, bytes | None]]] = {
     "no value": lambda order: (order.encode(), None),
     "not JSON": lambda order: (order.encode(), b"\xff\xfe{"),
     "a CloudEvents batch": lambda order: (order.encode(), json.dumps([an_entry(order, 1)]).encode()),

@@ -232,7 +232,7 @@ async def test_a_lease_is_renewed_while_the_handler_runs(kit: Kit) -> None:
 
 async def leased_until(kit: Kit, order: OrderSnapshot, moment: Any) -> bool:
     row = await lane(kit, str(order.id))
-    return row["state"] == "leased" and row["due"] > moment
+    return bool(row["state"] == "leased" and row["due"] > moment)
 
 
 async def test_stopping_finishes_the_message_in_hand_and_gives_the_rest_back(kit: Kit) -> None:
