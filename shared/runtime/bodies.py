@@ -15,9 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.runtime.problems import Problem, invalid_request, malformed
 
 JSON = re.compile(r"\Aapplication/(?:json|[a-z0-9.!#$&^_-]+\+json)\s*(?:;.*)?\Z", re.IGNORECASE)
-FORM = bytes(ord("0") if chr(code).isdigit() else ord("e") if chr(code) in "eE" else 0 for code in range(128)) + bytes(
-    128
-)
+FORM = bytes.maketrans(b"123456789E", b"000000000e")
 TAKES_ANY_NUMBER = frozenset({"float", "complex", "any", "json", "function-plain"})
 READ_WITHIN = 30.0
 """Seconds that a body may take to come."""

@@ -1,10 +1,14 @@
 """What the parser lets through although it is no JSON is refused before it reaches a model."""
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from shared.runtime.bodies import JSON, require_finite_numbers
+from shared.runtime.bodies import JSON, require_finite_numbers, takes_any_number
 from shared.runtime.problems import Problem, pointer
 
 
@@ -68,3 +72,29 @@ def test_nothing_else_is_taken_for_json(declared: str) -> None:
 )
 def test_a_place_in_a_body_is_written_as_a_json_pointer(place: tuple[int | str, ...], written: str | None) -> None:
     assert pointer(place) == written if written else len(pointer(place)) == 200
+
+
+class Amounts(BaseModel):
+    """Numbers of a fixed kind."""
+
+    whole: int
+    exact: Decimal
+    text: str
+    more: list["Amounts"] = []
+
+
+class Anything(Amounts):
+    """Whatever comes."""
+
+    extra: dict[str, dict[str, Any]] = {}
+
+
+class Share(Amounts):
+    """A float, deep inside."""
+
+    parts: list[tuple[str, float]] | None = None
+
+
+def test_only_models_that_take_floats_or_anything_need_a_look_at_their_numbers() -> None:
+    looked_at = [kind for kind in (Amounts, Anything, Share) if takes_any_number(kind.__pydantic_core_schema__)]
+    assert looked_at == [Anything, Share]
