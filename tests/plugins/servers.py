@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.plugins.local_servers import LocalServers
 from tests.plugins.waiting import eventually
 
+T = TypeVar("T")
 CreateDatabase = Callable[[], Awaitable[str]]
 CreateTopics = Callable[..., Awaitable[list[str]]]
 _TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(2 * 1024 * 1024)}
@@ -82,7 +83,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_servers].leave()
 
 
-def _apart(work: Callable[[], str]) -> str:
+def apart(work: Callable[[], T]) -> T:
     """Run `work` on a thread of its own, where it may have an event loop of its own."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
@@ -91,13 +92,13 @@ def _apart(work: Callable[[], str]) -> str:
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config) -> str:
     """The address of a real Kafka, `host:port`."""
-    return os.environ.get("TEST_KAFKA") or _apart(pytestconfig.stash[_servers].kafka)
+    return os.environ.get("TEST_KAFKA") or apart(pytestconfig.stash[_servers].kafka)
 
 
 @pytest.fixture(scope="session")
 def postgres_url(pytestconfig: pytest.Config) -> str:
     """The address of a real PostgreSQL, as a user who may create databases."""
-    return os.environ.get("TEST_DATABASE_URL") or _apart(pytestconfig.stash[_servers].postgres_url)
+    return os.environ.get("TEST_DATABASE_URL") or apart(pytestconfig.stash[_servers].postgres_url)
 
 
 @pytest.fixture

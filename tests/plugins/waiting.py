@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 @overload
 async def eventually(
-    predicate: Callable[[], Coroutine[Any, Any, T]], timeout: float = ..., every: float = ..., waiting_for: str = ...
+    predicate: Callable[[], Coroutine[Any, Any, T | None]],
+    timeout: float = ...,
+    every: float = ...,
+    waiting_for: str = ...,
 ) -> T: ...
 @overload
 async def eventually(
