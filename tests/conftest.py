@@ -1,3 +1,3 @@
 """Every fixture lives in a plugin by its concern."""
 
-pytest_plugins = ["tests.plugins.servers", "tests.plugins.kit", "tests.plugins.mailboxes", "tests.plugins.orders"]
+pytest_plugins = ["tests.plugins.servers", "tests.plugins.mailboxes", "tests.plugins.orders", "tests.plugins.kit"]
