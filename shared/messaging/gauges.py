@@ -1,4 +1,4 @@
-"""Reads from the database, every few seconds, what operators watch; the numbers are the service's, not one process's."""
+"""Reads every few seconds what operators watch; the numbers are the whole service's, not one process's."""
 
 import asyncio
 import time

@@ -15,6 +15,8 @@ from shared.contracts.topics import MAX_RECORD_BYTES
 from shared.messaging.database import Connection
 from shared.messaging.wakeup import Bell
 
+Appended = Callable[[Connection, Sequence[Message]], Awaitable[None]]
+"""Told of the stamped messages, in the transaction that appends them."""
 Said = Sequence[tuple[Meta, Sequence[Message]]]
 """Causes, each with the messages that it made us write."""
 
@@ -67,7 +69,7 @@ class Outbox:
         self,
         source: str,
         bell: Bell,
-        appended: Callable[[Connection, Sequence[Message]], Awaitable[None]] | None = None,
+        appended: Appended | None = None,
     ) -> None:
         self.source = source
         self._bell = bell

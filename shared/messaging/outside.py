@@ -14,6 +14,7 @@ from shared.messaging import lanes, metrics
 from shared.messaging.commits import GroupCommit
 from shared.messaging.database import OutcomeUnknown, transaction
 from shared.messaging.effects import current_lane
+from shared.messaging.facts import read_to_the_end
 from shared.messaging.failures import Failure, LaneLost, Reject, attempt
 from shared.messaging.finish import Ending, settle
 from shared.messaging.groups import Group, Reaction
@@ -29,7 +30,8 @@ tracer = trace.get_tracer(__name__)
 class OutsideWorker:
     """A component: works the lanes of groups whose handlers call the outside world.
 
-    `provided` gives, by type, what the handlers need; `ready` is waited for before the first claim.
+    `provided` gives, by type, what the handlers need. `facts_of`, a Kafka address and a topic prefix: the first claim
+    waits until the shops' facts that are there now are known.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class OutsideWorker:
         most_lanes: int = lanes.MOST_LANES,
         lease_seconds: float = lanes.LEASE_SECONDS,
         poll: float = 0.25,
+        facts_of: tuple[str, str] | None = None,
     ) -> None:
         missing = {kind for group in groups for kind in group.needs()} - set(provided)
         if missing:
@@ -52,6 +55,7 @@ class OutsideWorker:
         self._pool, self._dsn, self._outbox, self._bell, self._provided = pool, dsn, outbox, bell, provided
         self._groups = {group.name: group for group in groups}
         self._most, self._lease, self._poll = most_lanes, lease_seconds, poll
+        self._facts_of = facts_of
         self._finishes: GroupCommit[Ending, bool] = GroupCommit(self._write_endings)
         self._running: dict[asyncio.Task[None], Lane] = {}
         self._stopping = asyncio.Event()
@@ -67,6 +71,7 @@ class OutsideWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping`, then finishes the messages in hand and gives the lanes back."""
         self._stopping = stopping
+        await self._until_facts_are_known(stopping)
         back_off = MIN_BACK_OFF
         while not stopping.is_set():
             try:
@@ -81,6 +86,16 @@ class OutsideWorker:
                 back_off = min(back_off * 2, MAX_BACK_OFF)
         if self._running:
             await asyncio.wait(self._running)
+
+    async def _until_facts_are_known(self, stopping: asyncio.Event) -> None:
+        if self._facts_of is None:
+            return
+        self._problem = "the shops' facts have not been read to the end yet"
+        reading = asyncio.create_task(read_to_the_end(self._pool, *self._facts_of, stopping))
+        while not reading.done():
+            self._tick = time.monotonic()
+            await asyncio.wait([reading], timeout=1.0)
+        await reading
 
     async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
         renew_at = time.monotonic() + self._lease / 3

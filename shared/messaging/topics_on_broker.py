@@ -1,6 +1,7 @@
 """Topics as they are on the broker, beside what is declared; made by operators, never by a service."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -16,7 +17,7 @@ class TopicsOnBroker:
         self._prefix = prefix
         self._admin = AIOKafkaAdminClient(bootstrap_servers=kafka.split(","), request_timeout_ms=10_000)
 
-    async def __aenter__(self) -> "TopicsOnBroker":
+    async def __aenter__(self) -> Self:
         await self._admin.start()
         return self
 

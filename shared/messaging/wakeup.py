@@ -6,14 +6,23 @@ from typing import Any
 
 
 class Bell:
-    """Rung after a commit; whoever waits looks at once."""
+    """Rung after a commit; whoever waits looks at once. Each waiter has a bell of its own."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        self._others: list[Bell] = []
+
+    def another(self) -> "Bell":
+        """A bell that rings whenever this one does, for one more waiter."""
+        bell = Bell()
+        self._others.append(bell)
+        return bell
 
     def ring(self) -> None:
         """Wakes who waits, or lets the next wait return at once."""
         self._rung.set()
+        for bell in self._others:
+            bell.ring()
 
     async def wait(self, seconds: float) -> None:
         """Returns at the next ring, or after so many seconds; a ring since the last wait counts."""

@@ -50,6 +50,8 @@ class Service:
     checks: Mapping[str, Check] = field(default_factory=dict)
     more_pools: Sequence[Pool] = ()
     """Closed at the end, as `pool` is."""
+    closing: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Called when everything has stopped, before the pools are closed."""
     registry: CollectorRegistry = field(default_factory=make_registry)
     version: str = "1"
 
@@ -106,6 +108,8 @@ class Process:
         self.tasks = {task: name for task, name in self.tasks.items() if task not in {stop, heart, prepared}}
         code = max(code or 0, await self._stop())
         await cancelled(stop, heart, prepared)
+        for close in self.service.closing:
+            await close()
         for pool in (self.service.pool, *self.service.more_pools):
             await close_pool(pool)
         log.info("stopped", exit_code=code)

@@ -1,0 +1,54 @@
+"""The composition root of notifications: the one file that knows all its parts."""
+
+from pathlib import Path
+
+import shared.messaging
+from services.notifications.handlers import notifications
+from services.notifications.outgoing import Outgoing, Sending
+from services.notifications.renderer import Renderer
+from services.notifications.settings import NotificationsSettings
+from services.notifications.smtp import SmtpPost, SmtpServer
+from shared.contracts.message import personal_field_names
+from shared.messaging.effects import Effects
+from shared.messaging.facts import Facts
+from shared.runtime.database import open_pool
+from shared.runtime.kit import Messaging
+from shared.runtime.service import Service, run
+
+MIGRATIONS = (("messaging", Path(shared.messaging.__path__[0]) / "migrations"),)
+
+
+async def compose(settings: NotificationsSettings) -> Service:
+    """Notifications, put together as its settings say; nothing is connected yet."""
+    dsn = settings.database_url.get_secret_value()
+    pool = await open_pool(dsn, name="notifications", connections=settings.database_connections)
+    messaging = Messaging("notifications", settings, pool, source="/notifications")
+    renderer = Renderer(seconds=settings.render_timeout)
+    server = SmtpServer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_user,
+        settings.smtp_password.get_secret_value(),
+        starttls=settings.smtp_starttls,
+        tls=settings.smtp_tls,
+        local_hostname=settings.sender_domain,
+    )
+    post = SmtpPost(server, answer_within=settings.mail_timeout)
+    sending = Sending(
+        settings.sender_domain, settings.sender_address, settings.mail_timeout, settings.smtp_connections
+    )
+    outgoing = Outgoing(Effects(pool), Facts(pool), renderer, post, sending)
+    messaging.work_outside([notifications], {Outgoing: outgoing})
+    return Service(
+        "notifications",
+        settings,
+        pool,
+        components=messaging.components(facts=True),
+        migrations=MIGRATIONS,
+        checks=messaging.checks(),
+        closing=(post.close, renderer.close),
+    )
+
+
+if __name__ == "__main__":
+    run("notifications", NotificationsSettings, compose, personal=personal_field_names())

@@ -1,0 +1,65 @@
+"""The composition root of orders: the one file that knows all its parts."""
+
+from pathlib import Path
+
+import services.orders
+import shared.messaging
+from services.orders.api import router
+from services.orders.desk import Desk
+from services.orders.handlers import commands, log
+from services.orders.numbers import Numbers
+from services.orders.repository import Orders
+from services.orders.settings import OrdersSettings
+from services.orders.shops import Shops
+from services.orders.timeline import Timeline, record
+from shared.contracts.message import personal_field_names
+from shared.messaging.database import Connection
+from shared.runtime.database import open_pool
+from shared.runtime.kit import Messaging
+from shared.runtime.service import Service, run
+
+KIT = Path(shared.messaging.__path__[0])
+MIGRATIONS = (
+    ("messaging", KIT / "migrations"),
+    ("announced", KIT / "announced"),
+    ("orders", Path(services.orders.__path__[0]) / "sql" / "migrations"),
+)
+
+
+async def compose(settings: OrdersSettings) -> Service:
+    """Orders, put together as its settings say; nothing is connected yet."""
+    dsn = settings.database_url.get_secret_value()
+    pool = await open_pool(dsn, name="orders", connections=settings.database_connections)
+    numbers_pool = await open_pool(dsn, name="orders numbers", connections=2)
+    messaging = Messaging("orders", settings, pool, source="/orders", appended=record, keeps=True)
+    shops, numbers = Shops(), Numbers(numbers_pool)
+
+    def orders(connection: Connection) -> Orders:
+        return Orders(connection, shops, numbers)
+
+    messaging.work_inside(commands, {Orders: orders})
+    messaging.work_inside(log, {Timeline: Timeline})
+    desk = Desk(
+        pool,
+        commands,
+        messaging.outbox,
+        orders,
+        outbox_age=lambda: messaging.gauges.outbox_age,
+        outbox_age_limit=settings.outbox_age_limit,
+        wait=settings.database_wait,
+    )
+    return Service(
+        "orders",
+        settings,
+        pool,
+        components=messaging.components(),
+        routers=(router,),
+        state={"desk": desk},
+        migrations=MIGRATIONS,
+        checks=messaging.checks(),
+        more_pools=(numbers_pool,),
+    )
+
+
+if __name__ == "__main__":
+    run("orders", OrdersSettings, compose, personal=personal_field_names())

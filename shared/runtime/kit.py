@@ -1,0 +1,121 @@
+"""One service's messaging, put together: which of the kit's parts a process of the service runs in which role."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from shared.contracts.topics import SHOPS_FACTS, Topic
+from shared.messaging.database import Connection
+from shared.messaging.gauges import Gauges
+from shared.messaging.groups import Group
+from shared.messaging.ingest import Ingest
+from shared.messaging.inside import InsideWorker
+from shared.messaging.outbox import Appended, Outbox
+from shared.messaging.outside import OutsideWorker
+from shared.messaging.relay import Relay
+from shared.messaging.sweeper import Sweeper
+from shared.messaging.topics_on_broker import TopicsOnBroker
+from shared.messaging.wakeup import Bell
+from shared.runtime.database import Pool
+from shared.runtime.health import Check, Component
+from shared.runtime.settings import Role, ServiceSettings
+
+TOPICS_LOOKED_AT_EVERY = 30.0
+"""Seconds between two looks at the broker's topics once they are as declared."""
+
+
+@dataclass
+class Messaging:
+    """Built in a service's `app.py`: give it the groups, then hand `components()` and `checks()` to the Service."""
+
+    service: str
+    settings: ServiceSettings
+    pool: Pool
+    source: str
+    appended: Appended | None = None
+    keeps: bool = False
+    """Whether what was published is kept in `announced`."""
+    relay_bell: Bell = field(default_factory=Bell)
+    inbox_bell: Bell = field(default_factory=Bell)
+    groups: list[Group] = field(default_factory=list)
+    workers: list[Component] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.source, self.relay_bell, self.appended)
+        self.gauges = Gauges(self.pool)
+        self.kafka = ",".join(self.settings.kafka)
+        self.dsn = self.settings.database_url.get_secret_value()
+
+    def work_inside(self, group: Group, workspaces: Mapping[type, Callable[[Connection], Any]]) -> None:
+        """A group whose handlers run in the transaction that finishes their message."""
+        worker = InsideWorker(self.pool, self.dsn, group, self.outbox, self.inbox_bell.another(), workspaces)
+        self.groups.append(group)
+        self.workers.append(worker)
+
+    def work_outside(self, groups: Sequence[Group], provided: Mapping[type, Any]) -> None:
+        """Groups whose handlers may touch the world; they begin when the shops' facts are known."""
+        facts = (self.kafka, self.settings.topic_prefix)
+        worker = OutsideWorker(
+            self.pool, self.dsn, groups, self.outbox, self.inbox_bell.another(), provided, facts_of=facts
+        )
+        self.groups.extend(groups)
+        self.workers.append(worker)
+
+    def components(self, *, facts: bool = False) -> dict[Role, list[Component]]:
+        """What each role runs; `facts`: whether this service needs to know the shops' facts."""
+        topics = {group.reads.name: group.reads for group in self.groups}
+        if facts:
+            topics[SHOPS_FACTS.name] = SHOPS_FACTS
+        components: dict[Role, list[Component]] = {
+            Role.API: [],
+            Role.INGEST: [self._ingest(topic) for topic in topics.values()],
+            Role.WORK: [*self.workers, Sweeper(self.pool, self.inbox_bell)],
+            Role.RELAY: [self._relay()],
+        }
+        first = next(role for role in Role if role in self.settings.roles)
+        components[first].append(self.gauges)
+        return components
+
+    def checks(self) -> dict[str, Check]:
+        """Readiness beside the components': the topics are as declared."""
+        return {"topics": TopicsAsDeclared(self.kafka, self.settings.topic_prefix)}
+
+    def _ingest(self, topic: Topic) -> Component:
+        return Ingest(
+            self.pool,
+            self.kafka,
+            topic,
+            self.groups,
+            self.inbox_bell,
+            service=self.service,
+            instance=self.settings.instance,
+            prefix=self.settings.topic_prefix,
+        )
+
+    def _relay(self) -> Component:
+        return Relay(self.dsn, self.kafka, self.relay_bell, prefix=self.settings.topic_prefix, keeps=self.keeps)
+
+
+class TopicsAsDeclared:
+    """A readiness check: asks the broker until its topics are as declared, and then now and again."""
+
+    def __init__(self, kafka: str, prefix: str) -> None:
+        self._kafka, self._prefix = kafka, prefix
+        self._good_until = 0.0
+
+    async def __call__(self) -> str | None:
+        """The first differences, or None."""
+        if time.monotonic() < self._good_until:
+            return None
+        try:
+            async with TopicsOnBroker(self._kafka, self._prefix) as topics:
+                differences = await topics.differences()
+        except (KafkaError, OSError) as error:
+            return f"Kafka cannot be asked: {type(error).__name__}"
+        if differences:
+            return "; ".join(differences[:3])
+        self._good_until = time.monotonic() + TOPICS_LOOKED_AT_EVERY
+        return None
