@@ -16,19 +16,29 @@ class OutcomeUnknown(Exception):
     """The connection was lost while the transaction committed: nobody can say whether it did."""
 
 
+LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
+"""How asyncpg says that a connection has ended."""
+
+
+@asynccontextmanager
+async def in_transaction(connection: Connection) -> AsyncIterator[None]:
+    """Runs the block in one transaction: committed at its end, rolled back when it raises.
+
+    Raises OutcomeUnknown when COMMIT got no answer.
+    """
+    finished = False
+    try:
+        async with connection.transaction():
+            yield
+            finished = True
+    except LOST as error:
+        if finished:
+            raise OutcomeUnknown("the connection was lost during COMMIT") from error
+        raise
+
+
 @asynccontextmanager
 async def transaction(pool: asyncpg.Pool) -> AsyncIterator[PoolConnectionProxy]:
-    """A connection in a transaction that commits at the end. Raises OutcomeUnknown when COMMIT got no answer."""
-    async with pool.acquire() as connection:
-        open_transaction = connection.transaction()
-        await open_transaction.start()
-        try:
-            yield connection
-        except BaseException:
-            if not connection.is_closed():
-                await open_transaction.rollback()
-            raise
-        try:
-            await open_transaction.commit()
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise OutcomeUnknown("the connection was lost during COMMIT") from error
+    """A pooled connection in a transaction that commits at the end. Raises OutcomeUnknown as `in_transaction` does."""
+    async with pool.acquire() as connection, in_transaction(connection):
+        yield connection

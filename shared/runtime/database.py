@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.messaging.database import OutcomeUnknown
+from shared.messaging.database import OutcomeUnknown, in_transaction
 
 __all__ = [
     "Connection",
@@ -39,7 +39,6 @@ CANNOT_CONNECT = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
-LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
 
 
 class DatabaseAway(Exception):
@@ -101,16 +100,8 @@ async def transaction(pool: Pool, *, wait: float = 5.0) -> AsyncIterator[Connect
 
     Raises DatabaseAway before anything was done, OutcomeUnknown when COMMIT got no answer.
     """
-    finished = False
-    async with connected(pool, wait=wait) as connection:
-        try:
-            async with connection.transaction():
-                yield connection
-                finished = True
-        except LOST as error:
-            if finished:
-                raise OutcomeUnknown("the connection was lost during COMMIT") from error
-            raise
+    async with connected(pool, wait=wait) as connection, in_transaction(connection):
+        yield connection
 
 
 async def close_pool(pool: Pool, *, within: float = 3.0) -> None:
