@@ -19,6 +19,9 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from structlog.typing import Processor
 
 MASK = "***"
+FASTSTREAM_ACCESS = "faststream.access.kafka"
+"""A logger that FastStream sets up when a broker starts, with a handler of its own unless one to stdout is there."""
+
 E_MAIL = re.compile(r"[^\s@<>\"'(),;:=\[\]{}]+@[^\s@<>\"'(),;:=\[\]{}]+\.[^\W\d_][\w-]*")
 IDENTITY_NUMBER = re.compile(
     r"(?<![\w-])(?:\d{6}|\d{8})[-+]\d{4}(?![\w-])|(?<![\w-])\d{6}[-+A-FU-Y]\d{3}[0-9A-Y](?![\w-])"
@@ -70,6 +73,7 @@ def configure_logging(service: str, level: str, personal: Collection[str] = ()) 
 
 def route_everything_to(handler: logging.Handler, level: str) -> None:
     """Take the handlers that libraries brought away, so that each line is written once and in one form."""
+    handler.setLevel(level.upper())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -77,6 +81,8 @@ def route_everything_to(handler: logging.Handler, level: str) -> None:
         if isinstance(logger, logging.Logger):
             logger.handlers.clear()
             logger.propagate = True
+    access = logging.getLogger(FASTSTREAM_ACCESS)
+    access.handlers[:], access.propagate = [handler], False
     for talkative in ("aiokafka", "faststream", "asyncio"):
         logging.getLogger(talkative).setLevel(max(root.level, logging.INFO))
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -118,6 +118,25 @@ async def test_log_lines_name_order_and_trace_and_hide_people(database_url: str)
     assert "asa.oberg" not in json.dumps(child.lines)
 
 
+LATE_LOGGER = """
+from faststream._internal.logger.logging import get_broker_logger
+from shared.runtime.observability import configure_logging
+configure_logging("example", "info")
+late = get_broker_logger("kafka", {}, 10, "%(message)s", None, 10)
+late.filters.clear()
+late.debug("each record")
+late.info("joined")
+"""
+
+
+async def test_a_logger_that_a_library_sets_up_later_writes_once_in_the_same_form() -> None:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", LATE_LOGGER, stdout=pipe, stderr=pipe)
+    out, errors = await process.communicate()
+    assert errors == b""
+    assert [json.loads(line)["message"] for line in out.splitlines()] == ["joined"]
+
+
 async def test_the_address_of_the_database_is_in_no_log_line_even_when_it_cannot_be_reached(database_url: str) -> None:
     async with running(database_url + "_none") as child:
         await eventually(lambda: child.saying("waiting"), timeout=30)
