@@ -5,8 +5,8 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.settings import ServiceSettings
 
-ADDRESS = r"\A(?:[!#$%&'*+/=?^_`{|}~A-Za-z0-9.-]{1,64}@[A-Za-z0-9.-]{1,255})?\Z"
-HOST_NAME = r"\A[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z"
+ADDRESS = r"^(?:[!#$%&'*+/=?^_`{|}~A-Za-z0-9.-]{1,64}@[A-Za-z0-9.-]{1,255})?$"
+HOST_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$"
 
 
 class NotificationsSettings(ServiceSettings):
