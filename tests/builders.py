@@ -69,12 +69,12 @@ def an_order(**changes: Any) -> OrderSnapshot:
         "payment": Payment(method="card", name="Kort"),
     } | changes
     include_vat = fields["prices_include_vat"]
-    fields["lines"] = [priced(line, fields["currency"], include_vat=include_vat) for line in fields["lines"]]
+    fields["lines"] = [priced(line, include_vat=include_vat) for line in fields["lines"]]
     return OrderSnapshot(**{"totals": _totals(fields)} | fields)
 
 
-def priced(line: OrderLine, currency: str, *, include_vat: bool) -> PricedLine:
-    """The line with what it comes to, in minor units of `currency`."""
+def priced(line: OrderLine, *, include_vat: bool) -> PricedLine:
+    """The line with what it comes to."""
     unit_excl, unit_incl = _both(line.unit_price, line.vat_rate, include_vat=include_vat)
     total = line.quantity * line.unit_price - line.discount
     total_excl, total_incl = _both(total, line.vat_rate, include_vat=include_vat)
@@ -85,7 +85,7 @@ def priced(line: OrderLine, currency: str, *, include_vat: bool) -> PricedLine:
         "total_incl_vat": total_incl,
     }
     fields: dict[str, Any] = {name: getattr(line, name) for name in OrderLine.model_fields}
-    return PricedLine(**fields | {name: _money(amount, currency) for name, amount in amounts.items()})
+    return PricedLine(**fields | amounts)
 
 
 def a_shop(**changes: Any) -> ShopSettings:

@@ -134,14 +134,16 @@ def shop_shown(shop: ShopSettings) -> ShopShown:
 def _line(line: PricedLine, order: OrderSnapshot, shop: ShopSettings, formats: Formats) -> LineShown:
     with_vat = shop.prices_include_vat
     discount = _shown(line.discount, line.vat_rate, order, shop)
+    unit_price = line.unit_price_incl_vat if with_vat else line.unit_price_excl_vat
+    total = line.total_incl_vat if with_vat else line.total_excl_vat
     return LineShown(
         name=plain(line.name),
         article_number=plain(line.article_number),
         quantity=formats.number(line.quantity),
-        unit_price=formats.money(line.unit_price_incl_vat if with_vat else line.unit_price_excl_vat),
+        unit_price=formats.money(Money(amount=unit_price, currency=order.currency)),
         vat_rate=formats.rate(line.vat_rate),
         discount=_unless_none(Money(amount=-discount.amount, currency=discount.currency), formats),
-        total=formats.money(line.total_incl_vat if with_vat else line.total_excl_vat),
+        total=formats.money(Money(amount=total, currency=order.currency)),
     )
 
 

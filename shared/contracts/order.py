@@ -133,12 +133,12 @@ class PlacedContent(Value):
 
 
 class PricedLine(OrderLine):
-    """An ordered line with what it comes to."""
+    """An ordered line with what it comes to, in minor units of the order's currency like its price."""
 
-    unit_price_excl_vat: Money
-    unit_price_incl_vat: Money
-    total_excl_vat: Money
-    total_incl_vat: Money
+    unit_price_excl_vat: MinorUnits
+    unit_price_incl_vat: MinorUnits
+    total_excl_vat: MinorUnits
+    total_incl_vat: MinorUnits
     """Rounded for the line alone; the totals per rate are computed from exact sums, so these need not add up."""
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_RECORD_BYTES = 1024 * 1024
 """No record is larger, whoever writes it; the broker's own limit is twice that."""
-MAX_ORDER_BYTES = 512 * 1024
-"""An order is accepted up to this size as an event, so that no later command on it is refused for its size."""
+MAX_ORDER_BYTES = 768 * 1024
+"""An order is accepted up to this size as an event: 2,000 ordinary lines, and room for what is said of it later."""
 
 
 @dataclass(frozen=True)

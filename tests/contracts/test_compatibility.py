@@ -97,7 +97,7 @@ def test_a_new_optional_field_and_documentation_may_come(change: Callable[[Schem
         ),
         (
             lambda new: new["$defs"]["Money"]["properties"]["amount"].update(maximum=1),
-            "data.order.lines[].total_incl_vat.amount: maximum",
+            "data.order.totals.incl_vat.amount: maximum",
         ),
         (
             lambda new: new["properties"]["type"].update(const="order.confirmed.v1"),

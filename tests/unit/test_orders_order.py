@@ -85,8 +85,8 @@ def test_the_grand_total_includes_delivery_and_the_cost_of_the_payment_method() 
     ]
     assert (order.totals.incl_vat.amount, order.totals.vat.amount) == (27_500, 3_643)
     [line] = order.lines
-    assert (line.unit_price_incl_vat.amount, line.unit_price_excl_vat.amount) == (11_200, 10_000)
-    assert (line.total_incl_vat.amount, line.total_excl_vat.amount) == (20_000, 17_857)
+    assert (line.unit_price_incl_vat, line.unit_price_excl_vat) == (11_200, 10_000)
+    assert (line.total_incl_vat, line.total_excl_vat) == (20_000, 17_857)
 
 
 def test_a_delivery_that_costs_nothing_adds_no_rate() -> None:
@@ -129,15 +129,15 @@ def test_lines_differ_from_their_totals_by_rounding_alone(*, ordered: list[Order
         payment=Payment(method="card", name="Kort"),
     )
     excl, incl = order.totals.excl_vat.amount, order.totals.incl_vat.amount
-    assert abs(sum(line.total_excl_vat.amount for line in order.lines) - excl) <= len(ordered)
-    assert abs(sum(line.total_incl_vat.amount for line in order.lines) - incl) <= len(ordered)
+    assert abs(sum(line.total_excl_vat for line in order.lines) - excl) <= len(ordered)
+    assert abs(sum(line.total_incl_vat for line in order.lines) - incl) <= len(ordered)
 
 
 @pytest.mark.requirement("R021")
 def test_an_order_in_another_currency_keeps_its_currency_and_rate() -> None:
     order = place(currency="EUR", exchange_rate=Decimal("11.2345"))
     assert order.exchange_rate == Decimal("11.2345")
-    assert {order.totals.incl_vat.currency, order.lines[0].total_incl_vat.currency} == {"EUR"}
+    assert (order.currency, order.totals.incl_vat.currency) == ("EUR", "EUR")
 
 
 @pytest.mark.parametrize(("difference", "flagged"), [(0, []), (50, []), (-50, []), (51, ["total-differs"])])

@@ -64,8 +64,8 @@ def priced(line: OrderLine, content: PlacedContent) -> dict[str, Any]:
     whole = split(line_amount(line), line.vat_rate, includes_vat=content.prices_include_vat)
     return {
         **dict(line),
-        "unit_price_excl_vat": money(unit.excl_vat, content.currency),
-        "unit_price_incl_vat": money(unit.incl_vat, content.currency),
-        "total_excl_vat": money(whole.excl_vat, content.currency),
-        "total_incl_vat": money(whole.incl_vat, content.currency),
+        "unit_price_excl_vat": unit.excl_vat,
+        "unit_price_incl_vat": unit.incl_vat,
+        "total_excl_vat": whole.excl_vat,
+        "total_incl_vat": whole.incl_vat,
     }
