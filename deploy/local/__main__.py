@@ -46,6 +46,13 @@ def forget(folder: _Folder = _CHECKOUT) -> None:
     typer.echo(f"Forgotten: {folder.absolute()}")
 
 
+@app.command()
+def test_tools() -> None:
+    """Install what single tests look at the system with (kcat, Chromium), where that is allowed."""
+    for said in system.install_test_tools():
+        typer.echo(said, err=True)
+
+
 @app.command(context_settings=_PASSED_ON)
 def psql(context: typer.Context) -> None:
     """Run psql against the running PostgreSQL; the first argument is the database."""

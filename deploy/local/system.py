@@ -12,6 +12,7 @@ from deploy.local.failure import MissingProgramError
 
 JAVA_AT_LEAST = 17
 POSTGRES_AT_LEAST = 15
+TEST_TOOLS = {"kcat": ["kcat"], "chromium": ["chromium", "fonts-dejavu-core"]}
 _NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/ordersystem.conf")
 
 
@@ -119,3 +120,18 @@ def install(packages: list[str]) -> None:
                 raise MissingProgramError(f"apt-get {step[0]} failed: {done.stderr.strip()[-600:]}")
     finally:
         subprocess.run([*privilege, "rm", "-f", str(_NO_CLUSTER)], check=True)
+
+
+def install_test_tools() -> list[str]:
+    """Install what single tests need beside the servers; returns what could not be had, in words."""
+    missing = [program for program in TEST_TOOLS if shutil.which(program) is None]
+    if not missing:
+        return []
+    skipped = f"The tests that need {' and '.join(missing)} will be skipped"
+    if os.environ.get("ORDERSYSTEM_INSTALL") == "never" or not may_install():
+        return [f"{skipped}: packages may not be installed here."]
+    try:
+        install([package for program in missing for package in TEST_TOOLS[program]])
+    except MissingProgramError as failure:
+        return [f"{skipped}: {failure}"]
+    return []
