@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from services.orders import desk as desks
+from services.orders import examples
 from services.orders.answers import (
     ConfirmationAsked,
     PlacedOrder,
@@ -35,6 +36,8 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=RefusingRou
 UNKNOWN = problem_response("404", "unknown-order", "There is no such order.")
 TAKEN = problem_response("409", "order-id-taken", "The order id cannot be used.")
 REFUSED = problem_response("422", "order-too-large", "The order is too large.", description="Not valid, or refused.")
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at."}}
+ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The order's version."}}
 
 
 class Again(BaseModel):
@@ -76,11 +79,22 @@ async def this_request(request: Request, caller: Caller, key: str) -> desks.Requ
     status_code=201,
     summary="Place an order",
     responses={
-        201: {"model": PlacedOrder, "description": "The order was accepted; its events are on their way."},
-        200: {"model": PlacedOrder, "description": "The shop has placed this order before; nothing was changed."},
+        201: {
+            "model": PlacedOrder,
+            "description": "The order was accepted; its events are on their way.",
+            "content": examples.PLACED,
+            "headers": LOCATION | ETAG,
+        },
+        200: {
+            "model": PlacedOrder,
+            "description": "The shop has placed this order before; nothing was changed.",
+            "content": examples.PLACED,
+            "headers": LOCATION | ETAG,
+        },
         409: TAKEN,
         422: REFUSED,
     },
+    openapi_extra={"requestBody": {"content": examples.TO_PLACE}},
 )
 async def place(
     request: Request,
@@ -99,7 +113,11 @@ async def place(
     return answer.response()
 
 
-@router.get("/{order_id}", summary="Read an order", responses={200: {"model": OrderSnapshot}, 404: UNKNOWN})
+@router.get(
+    "/{order_id}",
+    summary="Read an order",
+    responses={200: {"model": OrderSnapshot, "content": examples.ORDER, "headers": ETAG}, 404: UNKNOWN},
+)
 async def read(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
     """The order as it is now; its version is the ETag."""
     async with connected(request.app.state.pool) as connection:
@@ -107,7 +125,11 @@ async def read(request: Request, caller: Annotated[Caller, Depends(reader)], ord
     return Response(order.now.model_dump_json(), headers={"ETag": etag_of(order)}, media_type="application/json")
 
 
-@router.get("/{order_id}/log", summary="Read an order's log", responses={200: {"model": TimelinePage}, 404: UNKNOWN})
+@router.get(
+    "/{order_id}/log",
+    summary="Read an order's log",
+    responses={200: {"model": TimelinePage, "content": examples.LOG}, 404: UNKNOWN},
+)
 async def read_log(
     request: Request,
     caller: Annotated[Caller, Depends(reader)],
@@ -135,7 +157,8 @@ async def read_log(
     "/{order_id}/confirmation",
     status_code=202,
     summary="Send the order confirmation again",
-    responses={202: {"model": ConfirmationAsked}, 404: UNKNOWN},
+    responses={202: {"model": ConfirmationAsked, "content": examples.ASKED, "headers": LOCATION}, 404: UNKNOWN},
+    openapi_extra={"requestBody": {"content": examples.AGAIN}},
 )
 async def confirm_again(
     request: Request,

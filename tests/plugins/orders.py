@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,11 @@ async def orders_url(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
-async def orders_alone(orders_url: str) -> AsyncIterator[OrdersAlone]:
-    """The parts of the service, with one shop: `nordic-tea`."""
-    pool = await open_pool(orders_url, name="orders", connections=8)
-    of_numbers = await open_pool(orders_url, name="orders-numbers", connections=2)
+@asynccontextmanager
+async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
+    """The parts of the service on this database, with one shop: `nordic-tea`."""
+    pool = await open_pool(url, name="orders", connections=8)
+    of_numbers = await open_pool(url, name="orders-numbers", connections=2)
     alone = OrdersAlone(pool, Outbox("/orders", Bell(), appended=record), Shops(keep=0), Numbers(of_numbers, block=10))
     await alone.save(a_shop())
     yield alone
@@ -102,11 +102,23 @@ async def orders_alone(orders_url: str) -> AsyncIterator[OrdersAlone]:
     await pool.close()
 
 
+def app_of(alone: OrdersAlone) -> FastAPI:
+    """The HTTP face of the service."""
+    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, keep=0), "desk": alone.desk()}
+    return make_app("orders", [router], state=state)
+
+
+@pytest.fixture
+async def orders_alone(orders_url: str) -> AsyncIterator[OrdersAlone]:
+    """The parts of the service, with one shop: `nordic-tea`."""
+    async with orders_on(orders_url) as alone:
+        yield alone
+
+
 @pytest.fixture
 def orders_app(orders_alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
-    state = {"pool": orders_alone.pool, "tokens": Tokens(orders_alone.pool, keep=0), "desk": orders_alone.desk()}
-    return make_app("orders", [router], state=state)
+    return app_of(orders_alone)
 
 
 @dataclass

@@ -1,0 +1,49 @@
+"""Examples for the API's document, made from those of the contracts, so that they cannot tell anything else."""
+
+import json
+from typing import Any, TypeVar
+
+from services.orders.answers import confirmation_answer, entry_answer, placed_answer
+from services.orders.domain.order import Order
+from services.orders.entry import Entry
+from shared.contracts.documents import example_of
+from shared.contracts.message import Envelope, Message, read_message
+from shared.contracts.order_commands import PlaceOrder
+from shared.contracts.order_events import OrderPlaced
+from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted
+
+M = TypeVar("M", bound=Message)
+
+
+def message_of(contract: type[M]) -> M:
+    """The example of a contract, as it is when it was received."""
+    message = read_message(Envelope.model_validate_json(json.dumps(example_of(contract))))
+    if not isinstance(message, contract):
+        raise TypeError(f"the example of {contract.type} is a {message.type}")
+    return message
+
+
+def log_page() -> dict[str, Any]:
+    """A page of a log: the order was placed, the confirmation was sent."""
+    messages: list[LogEntry] = [message_of(OrderNoted), message_of(MessageSent)]
+    entries = [
+        entry_answer(n, Entry.of(message, message.meta.time)).model_dump(mode="json")
+        for n, message in enumerate(messages, start=1)
+    ]
+    return {"entries": entries, "after": len(entries), "more": False}
+
+
+def as_json(document: Any) -> dict[str, Any]:
+    """Content of an OpenAPI request or response, with this example."""
+    return {"application/json": {"example": document}}
+
+
+_PLACED = message_of(OrderPlaced).order
+_AS_PLACED = Order(_PLACED, _PLACED)
+
+TO_PLACE = as_json(example_of(PlaceOrder)["data"])
+ORDER = as_json(_PLACED.model_dump(mode="json"))
+PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
+LOG = as_json(log_page())
+AGAIN = as_json({"content": "as-then"})
+ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))
