@@ -48,6 +48,7 @@ def test_what_makes_orders_different_all_comes() -> None:
     lines = list(chain.from_iterable(order.lines for order in ORDERS))
     assert {line.kind for line in lines} == {"physical", "digital", "service"}
     assert any(line.discount for line in lines)
+    assert any(order.placed_at for order in ORDERS)
     assert any(order.delivery_address for order in ORDERS)
     assert any("\n" in order.message for order in ORDERS)
     assert any(order.delivery.pick_up_point for order in ORDERS)

@@ -18,9 +18,10 @@ from deploy.local.demo.orders_of_nordic_shops import nordic_orders
 from deploy.local.demo.screen import Screen
 from deploy.local.demo.show import Source, show
 from deploy.local.failure import InterruptedStartError, LocalStackError
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, default_folder
 
 _INTERRUPTED = 130
+_CHECKOUT = default_folder()
 _RUNS = "demo-runs"
 _ORDERS = 60
 _MOST_ORDERS = 100_000
@@ -39,6 +40,9 @@ def main(
         typer.Option(help="Makes the same Nordic orders as before; a new number each run without it.", min=0),
     ] = None,
     *,
+    folder: Annotated[
+        Path, typer.Option(help="Where data, logs and ports are kept.", show_default=".local in the checkout")
+    ] = _CHECKOUT,
     once: Annotated[bool, typer.Option("--once", help="End when all orders are settled, not at Ctrl-C.")] = False,
 ) -> None:
     """Starts the whole system on this machine, places orders, follows each one, and shows what became of them."""
@@ -49,7 +53,7 @@ def main(
         )
     try:
         from_files = _from_files(data, screen) if data is not None else None
-        code = asyncio.run(_demo(from_files, orders or _ORDERS, seed, screen, once=once))
+        code = asyncio.run(_demo(folder, from_files, orders or _ORDERS, seed, screen, once=once))
     except InterruptedStartError:
         code = _INTERRUPTED
     except LocalStackError as failure:
@@ -61,17 +65,19 @@ def main(
     raise typer.Exit(code)
 
 
-async def _demo(from_files: Source | None, orders: int, seed: int | None, screen: Screen, *, once: bool) -> int:
+async def _demo(
+    folder: Path, from_files: Source | None, orders: int, seed: int | None, screen: Screen, *, once: bool
+) -> int:
     began = time.monotonic()
     code = _INTERRUPTED
     screen.say("Starting PostgreSQL, Kafka and a mailbox …")
-    async with Stack(tell=screen.say) as stack:
+    async with Stack(folder, tell=screen.say) as stack:
         source = from_files or _nordic(orders, _next_run(stack.folder) if seed is None else seed, screen)
         system, outcome = await show(stack, source, screen, began)
         code = 0 if outcome.good else 1
         screen.say("Every accepted order has its confirmation." if outcome.good else "Not every order went well.")
         if not once:
-            for line in addresses(system, outcome.stories, str(stack.logs)):
+            for line in addresses(system, outcome.stories, stack.logs):
                 screen.say(line)
             screen.say("Everything runs until Ctrl-C.")
             await stack.wait()

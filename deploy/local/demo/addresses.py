@@ -1,25 +1,32 @@
 """Where to look while the demo runs; every command can be typed as it stands."""
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from deploy.local.demo.stories import State, Stories
 from deploy.local.demo.system import System
 
 
-def addresses(system: System, stories: Stories, logs: str) -> Iterator[str]:
+def addresses(system: System, stories: Stories, logs: Path) -> Iterator[str]:
     """One line for each place."""
-    yield f"Mails            {system.mailbox_url}"
-    yield f"Orders' API      {system.orders_url}/openapi.json"
-    yield f"Kafka            {system.kafka}"
+    python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else sys.executable
+    yield f"  The mails               {system.mailbox_url}"
+    yield f"  The API of orders       {system.orders_url}/openapi.json"
+    yield f"  Kafka                   {system.kafka}"
     for name, url in system.database_urls.items():
-        yield f"{f'Database {name}':<24} {url}"
-    yield f"Logs of all processes    {logs}"
+        yield f"  {f'Database {name}':<23} {url}"
+    yield f"  The processes' logs     {logs}"
+    yield "Everything on the order log, with Kafka's own consumer, or with kcat where it is installed:"
+    yield f"  {python} -m deploy.local kafka-console-consumer --topic orders.log --from-beginning"
+    yield f"  kcat -C -b {system.kafka} -t orders.log -o beginning -e"
     seen = next(iter(stories.at(State.CONFIRMED)), None) or next(iter(stories), None)
     if seen is None:
         return
     token, path = system.tokens[seen.asked.shop], f"{system.orders_url}/v1/orders/{seen.order_id}"
-    yield "One order's timeline, and the order itself:"
-    yield f"  curl -s -H 'Authorization: Bearer {token}' {path}/log"
+    databases = " ".join(f"-d {name}={url}" for name, url in system.database_urls.items())
+    yield "One order: as it is, its timeline, and its whole journey through all services:"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}"
-    yield "Everything on the order log, where kcat is installed:"
-    yield f"  kcat -C -b {system.kafka} -t orders.log -o beginning -e"
+    yield f"  curl -s -H 'Authorization: Bearer {token}' {path}/log"
+    yield f"  {python} -m shared.ops journey {seen.order_id} {databases} --kafka {system.kafka}"

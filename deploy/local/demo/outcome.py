@@ -51,7 +51,7 @@ class Outcome:
         yield "Accepted", _many(len(accepted))
         yield "Confirmations accepted by SMTP", self._confirmations()
         on_timeline = sum(story.on_timeline for story in accepted)
-        yield "Confirmations on the orders' timelines", f"{_many(on_timeline)} of {_many(len(accepted))}"
+        yield "Confirmed on their timelines", f"{_many(on_timeline)} of {_many(len(accepted))}"
         yield from self._trouble()
         yield from self._speed()
 

@@ -58,7 +58,7 @@ class _Lines:
         self._totals = totals
         self._done = dict.fromkeys(totals, 0)
         self._began = self._spoke = time.monotonic()
-        self._said = ""
+        self._said: dict[str, int] = {}
 
     def show(self, name: str, done: int) -> None:
         self._done[name] = done
@@ -69,11 +69,13 @@ class _Lines:
         self._speak()
 
     def _speak(self) -> None:
-        parts = [f"{name} {done} of {self._totals[name]}" for name, done in self._done.items()]
         self._spoke = time.monotonic()
-        if (counts := ", ".join(parts)) != self._said:
-            self._said = counts
-            self._screen.say(f"  {counts} ({_rate(min(self._done.values()), self._began)})")
+        if self._done != self._said:
+            self._said = dict(self._done)
+            parts = (
+                f"{name} {n:,} of {self._totals[name]:,} ({_rate(n, self._began)})" for name, n in self._said.items()
+            )
+            self._screen.say(f"  {', '.join(parts)}")
 
 
 def _rate(done: int, began: float) -> str:
