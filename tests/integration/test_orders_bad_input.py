@@ -123,7 +123,7 @@ NOT_ACCEPTED: dict[str, tuple[Change, str]] = {
     "an order before the year 1": (order(placed_at="0001-01-01T00:00:00+14:00"), "placed-at-impossible"),
     "an order after the year 9999": (order(placed_at="9999-12-31T23:59:59-14:00"), "placed-at-impossible"),
     "an order too large as an event": (
-        lambda sent: sent.update(lines=[{**sent["lines"][0], "line_id": f"{n:0100}"} for n in range(1_900)]),
+        lambda sent: sent.update(lines=[{**sent["lines"][0], "line_id": f"{n:0128}"} for n in range(1_900)]),
         "order-too-large",
     ),
 }
