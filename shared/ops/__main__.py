@@ -2,14 +2,28 @@
 
 import typer
 
-from shared.ops import contracts
+from shared.ops import contracts, quarantine, tokens, topics
+from shared.ops.contributed import contributions
+from shared.ops.journey import journey
+from shared.ops.status import status
+from shared.ops.truncated import accept_truncated
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Looks after the order system. Every command says what it needs with --help.",
+    help="Looks after the order system. Every command says what it needs with --help. "
+    "Exit codes: 0 done; 1 the answer is no, or there is none; 2 asked wrongly; 3 a server could not be asked.",
 )
+app.command()(status)
+app.command()(journey)
+app.command()(accept_truncated)
+app.add_typer(topics.app, name="topics")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(contracts.app, name="contracts")
+for added in contributions():
+    for name, commands in added.commands.items():
+        app.add_typer(commands, name=name)
 
 if __name__ == "__main__":
     app(prog_name="python -m shared.ops")

@@ -1,0 +1,91 @@
+"""Ingest stops where records were deleted unread, and goes on when an operator has seen how many and accepts it."""
+
+from uuid import uuid4
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from shared.contracts.message import write_record
+from shared.contracts.order_events import OrderPlaced
+from shared.contracts.topics import ORDERS_EVENTS
+from shared.messaging.groups import Group
+from shared.messaging.ingest import Ingest
+from tests.builders import an_order, placed
+from tests.plugins.kit import Kit, running
+from tests.plugins.operator import ops
+from tests.plugins.waiting import eventually
+
+GROUP = Group("test", ORDERS_EVENTS)
+
+
+@GROUP.on(OrderPlaced)
+async def _ignore(_event: OrderPlaced) -> list[OrderPlaced]:
+    return []
+
+
+def an_ingest(kit: Kit) -> Ingest:
+    return Ingest(kit.pool, kit.kafka, ORDERS_EVENTS, [GROUP], kit.bell, service="test", prefix=kit.prefix)
+
+
+async def publish(kit: Kit, count: int) -> None:
+    """Orders, all of them in partition 0."""
+    events = [placed(an_order(id=uuid4())) for _ in range(count)]
+    records = [(event.subject.encode(), write_record(event, event.meta).encode()) for event in events]
+    await kit.publish(ORDERS_EVENTS, *records, partition=0)
+
+
+async def delete_before(kit: Kit, offset: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kit.kafka)
+    await admin.start()
+    try:
+        partition = TopicPartition(kit.prefix + ORDERS_EVENTS.name, 0)
+        await admin.delete_records({partition: RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def cut(kit_on_kafka: Kit) -> Kit:
+    """A database that has read two records of partition 0; the next three were deleted, then two more came."""
+    kit = kit_on_kafka
+    await publish(kit, 2)
+    async with running(an_ingest(kit)):
+        await eventually(lambda: taken(kit, 2))
+    await publish(kit, 3)
+    await delete_before(kit, 5)
+    await publish(kit, 2)
+    return kit
+
+
+async def taken(kit: Kit, count: int) -> bool:
+    return await kit.count("message") == count
+
+
+async def test_reading_goes_on_behind_what_was_lost_when_an_operator_accepts_it(cut: Kit) -> None:
+    where = ("--topic", "orders.events", "--kafka", cut.kafka, "--prefix", cut.prefix, "-d", f"test={cut.dsn}")
+    ingest = an_ingest(cut)
+    async with running(ingest):
+        await eventually(lambda: "log truncated" in (ingest.problem() or ""))
+        status = await ops("status", *where[2:])
+        assert "3 records of orders.events, partition 0, were deleted unread: see accept-truncated" in status.out
+        assert await cut.count("message") == 2
+
+        no = await ops("accept-truncated", *where, says="n\n")
+        assert no.code == 1
+        assert await cut.count("consumed", "partition = 0 and next = 2") == 1
+
+        yes = await ops("accept-truncated", *where, says="y\n")
+        assert yes.code == 0, yes.err
+        assert "accepted: 3 records are lost" in yes.out
+        await eventually(lambda: taken(cut, 4))
+        assert ingest.problem() is None
+    again = await ops("accept-truncated", *where, "--yes")
+    assert (again.code, again.err) == (1, "No record was lost here: nothing to accept.\n")
+
+
+async def test_another_partition_is_left_alone(cut: Kit) -> None:
+    where = ("--topic", "orders.events", "--kafka", cut.kafka, "--prefix", cut.prefix, "-d", f"test={cut.dsn}")
+    other = await ops("accept-truncated", *where, "--partition", "1", "--yes")
+    assert other.code == 1
+    assert await cut.count("consumed", "partition = 0 and next = 2") == 1
