@@ -9,8 +9,9 @@ import pytest
 from deploy.local.demo.asked import Asked
 from deploy.local.demo.orders_of_nordic_shops import nordic_orders
 from deploy.local.demo.stories import State, Stories, Story
-from shared.contracts.message import new_id
+from shared.contracts.message import Sequence, new_id
 from shared.contracts.order_log import CommandRejected, EffectUnknown, LogEntry, MessageFailed, MessageSent, OrderNoted
+from tests.builders import stamped
 
 ASKED = nordic_orders(1, seed=1, today=date(2026, 11, 24))[0]
 
@@ -67,8 +68,8 @@ def rejected() -> CommandRejected:
 def story_of(*entries: LogEntry) -> Story:
     stories = Stories()
     story = stories.begin(ASKED, "topic")
-    for entry in entries:
-        assert stories.hear(entry)
+    for n, entry in enumerate(entries, start=1):
+        assert stories.hear(stamped(entry, source=f"/{n}"))
     return story
 
 
@@ -113,6 +114,15 @@ def test_an_order_counts_as_settled_when_nothing_more_is_to_be_waited_for() -> N
 def test_entries_about_orders_of_others_are_passed_over() -> None:
     stories = Stories()
     stories.begin(ASKED, "http")
-    other = noted().model_copy(update={"order_id": uuid4()})
+    other = stamped(noted().model_copy(update={"order_id": uuid4()}))
     assert not stories.hear(other)
     assert not stories.entries
+
+
+def test_a_record_that_comes_again_is_counted_apart() -> None:
+    stories = Stories()
+    stories.begin(ASKED, "http")
+    for number in (1, 2, 2, 1, 3):
+        stories.hear(stamped(noted(), sequence=Sequence(1_790_000_000, number)))
+    stories.hear(stamped(noted(), source="/notifications"))
+    assert (stories.entries["order.noted.v1"], stories.repeated) == (4, 2)

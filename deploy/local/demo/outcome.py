@@ -87,6 +87,11 @@ class Outcome:
         entries = self.stories.entries
         events = entries.total() + entries[OrderNoted.type]
         yield "Log entries", f"{_many(entries.total())} ({_counted(entries.items())})" if entries else "0"
+        if self.stories.repeated:
+            yield (
+                "Records that came again",
+                f"{_many(self.stories.repeated)}; delivery is at least once",
+            )
         if self.flow_seconds > 0:
             placed = len(self.stories) - len(self.stories.by("earlier"))
             yield "Events per second", f"{events / self.flow_seconds:,.0f} (events of orders and log entries)"

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 _SECONDS_BETWEEN_LINES = 5.0
+_WIDTH_OF_A_FILE = 120
 
 
 class Bars(Protocol):
@@ -23,6 +24,8 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.width = max(self.console.width, _WIDTH_OF_A_FILE)
 
     def say(self, text: str) -> None:
         """One phase or one fact, on its own line."""

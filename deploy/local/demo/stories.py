@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from deploy.local.demo.asked import Asked
+from shared.contracts.message import Sequence
 from shared.contracts.order_commands import PlaceOrder
 from shared.contracts.order_events import OrderPlaced
 from shared.contracts.order_log import CommandRejected, EffectUnknown, LogEntry, MessageFailed, MessageSent, OrderNoted
@@ -15,6 +16,7 @@ from shared.contracts.order_log import CommandRejected, EffectUnknown, LogEntry,
 Way = Literal["http", "topic", "earlier"]
 """How an order was placed; `earlier` by another run, which had the same order."""
 CONFIRMATION = "order-received"
+_BEFORE_ALL = Sequence(0, 0)
 
 
 class State(IntEnum):
@@ -63,7 +65,10 @@ class Stories:
     def __init__(self) -> None:
         self._stories: dict[UUID, Story] = {}
         self.entries: Counter[str] = Counter()
-        """Log entries about these orders, by their type."""
+        """Log entries about these orders, by their type, each once."""
+        self.repeated = 0
+        """Records that came again: delivery is at least once, and readers are to drop what is not newer."""
+        self._last: dict[tuple[str, UUID], Sequence] = {}
 
     def __iter__(self) -> Iterator[Story]:
         return iter(self._stories.values())
@@ -80,6 +85,9 @@ class Stories:
         story = self._stories.get(entry.order_id)
         if story is None:
             return False
+        if not self._is_newer(entry):
+            self.repeated += 1
+            return True
         self.entries[entry.type] += 1
         match entry:
             case OrderNoted(event_type=OrderPlaced.type):
@@ -93,6 +101,13 @@ class Stories:
                 story.come_to(State.UNKNOWN, "unknown", detail)
             case CommandRejected(command_type=PlaceOrder.type, reason=reason, detail=detail):
                 story.come_to(State.REJECTED, reason, detail)
+        return True
+
+    def _is_newer(self, entry: LogEntry) -> bool:
+        stream, sequence = (entry.meta.source, entry.order_id), entry.meta.sequence
+        if sequence is None or sequence <= self._last.get(stream, _BEFORE_ALL):
+            return False
+        self._last[stream] = sequence
         return True
 
     def at(self, *states: State) -> list[Story]:
