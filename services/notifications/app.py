@@ -34,9 +34,7 @@ async def compose(settings: NotificationsSettings) -> Service:
         local_hostname=settings.sender_domain,
     )
     post = SmtpPost(server, answer_within=settings.mail_timeout)
-    sending = Sending(
-        settings.sender_domain, settings.sender_address, settings.mail_timeout, settings.smtp_connections
-    )
+    sending = Sending(settings.sender_domain, settings.sender_address, settings.mail_timeout, settings.smtp_connections)
     outgoing = Outgoing(Effects(pool), Facts(pool), renderer, post, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
     return Service(

@@ -11,11 +11,13 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 from services.notifications import metrics
-from services.notifications.frames import FrameTooLarge, frame, next_frame
+from services.notifications.frames import HEAD, frame
 from services.notifications.rendering import TEMPLATES, Letter, RenderRequest
 
 START_WITHIN = 60.0
 """Seconds from the start of the child until it is ready."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer; a child that announces more is not believed."""
 
 
 class RenderingFailed(Exception):
@@ -46,7 +48,9 @@ class Renderer:
             await self._kill()
 
     async def _ready(self) -> Process:
-        if self._child is None or self._child.returncode is not None:
+        if self._child is not None and self._child.returncode is not None:
+            await self._kill()
+        if self._child is None:
             metrics.renderers_started.inc()
             self._child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "services.notifications.render_worker"),
@@ -68,20 +72,22 @@ class Renderer:
     async def _answer(self, child: Process, seconds: float) -> bytes:
         """What the child says next; if it does not, it is killed, so that no late answer is taken for another's."""
         assert child.stdout is not None  # noqa: S101 - it was started with a pipe
-        answered = False
+        answer = None
         try:
             async with asyncio.timeout(seconds):
-                answer = await next_frame(child.stdout)
-            answered = True
+                (length,) = HEAD.unpack(await child.stdout.readexactly(HEAD.size))
+                if length <= LARGEST:
+                    answer = await child.stdout.readexactly(length)
         except TimeoutError:
             raise RenderingFailed(f"not rendered within {seconds:g} s") from None
-        except (asyncio.IncompleteReadError, FrameTooLarge) as error:
-            raise RenderingFailed(f"the rendering process died: {error}") from None
-        else:
-            return answer
+        except asyncio.IncompleteReadError:
+            raise RenderingFailed("the rendering process died") from None
         finally:
-            if not answered:
+            if answer is None:
                 await self._kill()
+        if answer is None:
+            raise RenderingFailed(f"an answer of {length} bytes is too large")
+        return answer
 
     async def _kill(self) -> None:
         child, self._child = self._child, None

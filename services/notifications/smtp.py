@@ -55,16 +55,23 @@ class _Connection:
     used_at: float
     mails: int = 0
 
-    def worn(self) -> bool:
-        return self.mails >= MAILS_PER_CONNECTION or time.monotonic() - self.used_at > IDLE_FOR
+    def worn(self, idle_for: float) -> bool:
+        return self.mails >= MAILS_PER_CONNECTION or time.monotonic() - self.used_at > idle_for
 
 
 class SmtpPost:
     """Hands mails in at one server; a connection is used by one mail at a time and kept for the next."""
 
-    def __init__(self, server: SmtpServer, *, answer_within: float) -> None:
+    def __init__(
+        self,
+        server: SmtpServer,
+        *,
+        answer_within: float,
+        connect_within: float = CONNECT_WITHIN,
+        idle_for: float = IDLE_FOR,
+    ) -> None:
         self._server = server
-        self._answer_within = answer_within
+        self._answer_within, self._connect_within, self._idle_for = answer_within, connect_within, idle_for
         self._idle: deque[_Connection] = deque()
 
     async def deliver(self, mail: Mail, permit: Permit) -> Done | Failed:
@@ -105,7 +112,7 @@ class SmtpPost:
     async def _connected(self) -> _Connection:
         """A connection that answers: one that is kept, else a new one. Raises NotSent when there is none."""
         try:
-            async with asyncio.timeout(CONNECT_WITHIN):
+            async with asyncio.timeout(self._connect_within):
                 return await self._kept() or await self._new()
         except (SMTPException, OSError) as error:
             raise NotSent(f"mail server not usable: {with_masked_addresses(str(error), 400)}") from error
@@ -114,7 +121,7 @@ class SmtpPost:
         while self._idle:
             connection = self._idle.pop()
             try:
-                if not connection.worn():
+                if not connection.worn(self._idle_for):
                     await connection.client.rset(timeout=1)
                     return connection
             except (SMTPException, OSError):
@@ -133,7 +140,7 @@ class SmtpPost:
             use_tls=server.tls,
             tls_context=server.tls_context,
             local_hostname=server.local_hostname,
-            timeout=CONNECT_WITHIN,
+            timeout=self._connect_within,
         )
         await client.connect()
         if client.is_ehlo_or_helo_needed:
