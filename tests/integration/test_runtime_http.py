@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import asyncpg
 import httpx2
 import pytest
+import pytest_asyncio
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.responses import Response
@@ -20,7 +21,10 @@ from shared.runtime.idempotency import Answer, IdempotencyKey, claimed, remember
 from shared.runtime.service import Process, Service
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.tokens import Caller, authenticated, make_token
+from tests.integration.runtime_database import own_database
 from tests.plugins.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIMIT = 64 * 1024
 
@@ -101,41 +105,42 @@ async def mistake() -> None:
     raise RuntimeError("no mail for asa.oberg@example.org")
 
 
-@asynccontextmanager
-async def living(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
-    stopping = asyncio.Event()
-    process = Process(service, stopping)
-    life = asyncio.create_task(process.live())
-    await eventually(lambda: process.port)
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", timeout=20) as client:
+@dataclass(frozen=True)
+class House:
+    """A process that serves all tests of this file, one after the other."""
 
-        async def ready() -> bool:
-            return (await client.get("/readyz")).status_code == 200
-
-        await eventually(ready)
-        yield client
-    stopping.set()
-    assert await life == 0
+    url: str
+    pool: Pool
+    port: int
+    token: str
 
 
-@pytest.fixture
-async def pool(database_url: str) -> Pool:
-    return await open_pool(database_url, name="test", connections=2)
-
-
-@pytest.fixture
-async def client(database_url: str, pool: Pool) -> AsyncIterator[httpx2.AsyncClient]:
-    settings = ServiceSettings(
-        database_url=SecretStr(database_url),
-        kafka=("nowhere:9092",),
-        migrate=True,
-        body_limit=LIMIT,
-        database_wait=0.2,
-    )
-    async with living(Service("baskets", settings, pool, routers=[router])) as client:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(postgres_url: str) -> AsyncIterator[House]:
+    async with own_database(postgres_url) as url:
+        pool = await open_pool(url, name="test", connections=2)
+        settings = ServiceSettings(
+            database_url=SecretStr(url), kafka=("nowhere:9092",), migrate=True, body_limit=LIMIT, database_wait=0.2
+        )
+        process = Process(Service("baskets", settings, pool, routers=[router]), asyncio.Event())
+        life = asyncio.create_task(process.live())
+        await eventually(lambda: process.health.phase is None)
         async with connected(pool) as connection:
             token = await make_token(connection, "tea", "till", ["baskets:write"])
-        client.headers["Authorization"] = f"Bearer {token}"
+        yield House(url, pool, process.port, token)
+        process.stopping.set()
+        assert await life == 0
+
+
+@pytest.fixture
+def pool(house: House) -> Pool:
+    return house.pool
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(house: House) -> AsyncIterator[httpx2.AsyncClient]:
+    headers = {"Authorization": f"Bearer {house.token}"}
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{house.port}", headers=headers, timeout=20) as client:
         yield client
 
 
@@ -372,16 +377,16 @@ async def test_with_all_connections_in_use_a_request_is_told_to_come_back(
 ) -> None:
     await client.post("/baskets", json=GOOD)
     async with connected(pool), connected(pool):
-        answer = await client.post("/keyed", json=GOOD, headers={"Idempotency-Key": "k"})
+        answer = await client.post("/keyed", json=GOOD, headers={"Idempotency-Key": "busy"})
     problem(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == "2"
 
 
 async def test_a_connection_lost_in_the_middle_is_no_mistake_of_the_caller(
-    client: httpx2.AsyncClient, pool: Pool, database_url: str
+    client: httpx2.AsyncClient, pool: Pool, house: House
 ) -> None:
     await client.post("/baskets", json=GOOD)
-    other = await asyncpg.connect(database_url)
+    other = await asyncpg.connect(house.url)
     async with transaction(pool) as connection:
         await connection.execute("insert into idempotency (shop, key, request_hash) values ('tea', 'k', '')")
         running = asyncio.create_task(client.post("/claimed", headers={"Idempotency-Key": "k"}))

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+import pytest_asyncio
 
-from shared.runtime.database import Connection, Pool, connected, open_pool, transaction
+from shared.runtime.database import Connection, Pool, connected, transaction
 from shared.runtime.idempotency import (
     AT_ONCE,
     Answer,
@@ -16,21 +17,28 @@ from shared.runtime.idempotency import (
     forget_old,
     remember,
 )
-from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
+from tests.integration.runtime_database import migrated_pool
 from tests.plugins.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HASH = b"h" * 32
 OTHER = b"o" * 32
 
 
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(database_url, name="test", connections=24)
-    async with connected(pool) as connection:
-        await migrate(connection, [RUNTIME_MIGRATIONS])
-        await connection.execute("create table change (n int)")
-    yield pool
-    await pool.close()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def filled(postgres_url: str) -> AsyncIterator[Pool]:
+    async with migrated_pool(postgres_url, connections=24) as pool:
+        async with connected(pool) as connection:
+            await connection.execute("create table change (n int)")
+        yield pool
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def pool(filled: Pool) -> Pool:
+    async with connected(filled) as connection:
+        await connection.execute("truncate idempotency, change")
+    return filled
 
 
 async def by_claim(pool: Pool, shop: str = "tea", key: str = "k", wanted: bytes = HASH, n: int = 1) -> Answer:

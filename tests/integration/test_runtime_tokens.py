@@ -4,20 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
-from shared.runtime.database import Pool, connected, open_pool
-from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
+from shared.runtime.database import Pool, connected
 from shared.runtime.tokens import Tokens, list_tokens, make_token, revoke_token
+from tests.integration.runtime_database import migrated_pool
 from tests.plugins.waiting import eventually
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(database_url, name="test", connections=8)
-    async with connected(pool) as connection:
-        await migrate(connection, [RUNTIME_MIGRATIONS])
-    yield pool
-    await pool.close()
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def filled(postgres_url: str) -> AsyncIterator[Pool]:
+    async with migrated_pool(postgres_url, connections=8) as pool:
+        yield pool
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def pool(filled: Pool) -> Pool:
+    async with connected(filled) as connection:
+        await connection.execute("truncate api_token")
+    return filled
 
 
 async def make(pool: Pool, shop: str = "tea", scopes: tuple[str, ...] = ("orders:read",)) -> str:
