@@ -16,6 +16,7 @@ from deploy.local.stack import Stack, default_folder, reset
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="The local stack: PostgreSQL, Kafka and a mailbox as plain processes of this machine.",
 )
 _CHECKOUT = default_folder()

@@ -33,6 +33,7 @@ _SETTINGS = {
     "log_line_prefix": "%m [%p] %d ",
 }
 _READY_WITHIN = 60.0
+_PID_FILE = "postmaster.pid"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ async def start(folder: Path, port: int, log: Path) -> Postgres:
     user = _unprivileged_user()
     data = reachable_folder(folder, user)
     await asyncio.to_thread(_prepare, programs, data, user)
-    await _clear_leftover(data)
+    await _end_leftover(folder)
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port), *settings]
     process = start_process(NAME, command, log, user=user)
@@ -88,7 +89,7 @@ async def start(folder: Path, port: int, log: Path) -> Postgres:
 async def forget(folder: Path) -> None:
     """Delete the data, after ending a server that still runs on it."""
     data = reachable_folder(folder, _unprivileged_user())
-    await _clear_leftover(data)
+    await _end_leftover(folder)
     await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
 
 
@@ -146,17 +147,26 @@ def _initialised(programs: Path, user: str | None) -> Path:
     return made
 
 
-async def _clear_leftover(data: Path) -> None:
-    """End a server that an earlier, killed run left on this data; drop its pid file if it died with that run."""
-    pid_file = data / "postmaster.pid"
-    if not pid_file.exists():
-        return
-    pid = int(pid_file.read_text().split("\n", 1)[0])
-    leftover = Process.by_pid(NAME, pid)
-    if leftover is not None and str(data) in leftover.command:
-        await leftover.stop(STOP_SIGNAL, within=30.0)
-    elif leftover is not None:
-        pid_file.unlink(missing_ok=True)
+def leftover(folder: Path) -> Process | None:
+    """The server that runs on the data in `folder`, whoever started it."""
+    data = reachable_folder(folder, _unprivileged_user())
+    found = Process.by_pid(NAME, _pid_in(data / _PID_FILE))
+    return found if found is not None and str(data) in found.command else None
+
+
+def _pid_in(pid_file: Path) -> int:
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int(pid_file.read_text().split("\n", 1)[0])
+    return 0
+
+
+async def _end_leftover(folder: Path) -> None:
+    """End a server that a killed run left on this data; drop a pid file whose number is another process's by now."""
+    running = leftover(folder)
+    if running is not None:
+        await running.stop(STOP_SIGNAL, within=30.0)
+    pid_file = reachable_folder(folder, _unprivileged_user()) / _PID_FILE
+    await asyncio.to_thread(pid_file.unlink, missing_ok=True)
 
 
 async def _until_it_answers(postgres: Postgres) -> None:

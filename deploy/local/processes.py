@@ -35,6 +35,8 @@ class Process:
     @classmethod
     def by_pid(cls, name: str, pid: int) -> "Process | None":
         """The process that has this pid now, whoever started it; None when there is none."""
+        if pid <= 0:
+            return None
         try:
             found = psutil.Process(pid)
             return cls(name, pid, found.create_time(), found.cmdline(), os.devnull)

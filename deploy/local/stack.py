@@ -85,11 +85,17 @@ class Stack:
     async def start_service(
         self, name: str, module: str, env: Mapping[str, str], ready_url: str | None = None, within: float = 90.0
     ) -> Process:
-        """Run `python -m module`, its output in `logs/<name>.log`; returns when `ready_url` answers 200."""
+        """Run `python -m module`, its output in `logs/<name>.log`; returns when `ready_url` answers 200.
+
+        Raises ChildEndedError when it ends before that, LocalStackError when it is not ready in time.
+        """
         process = self._start_python(name, ["-m", module], env)
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(process.stop)
+            if ready_url is not None:
+                await until_it_answers(process, ready_url, within)
+            undo.pop_all()
         self._services.append(process)
-        if ready_url is not None:
-            await until_it_answers(process, ready_url, within)
         return process
 
     def check(self) -> None:
@@ -196,12 +202,15 @@ def _stop_signal(server: Process) -> signal.Signals:
 
 
 async def end_leftovers(folder: Path, tell: Callable[[str], None] = _tell) -> None:
-    """End services and mailbox of a run that was killed; PostgreSQL and Kafka see to their own at their start."""
-    for record in sorted((folder / "processes").glob("*.json")):
-        leftover = recall(record)
-        if leftover is not None:
-            tell(f"Ending {leftover.name} (pid {leftover.pid}), left over from an earlier run.")
-            await leftover.stop(within=_SERVICE_STOPS_WITHIN)
+    """End what a killed run left running: services and mailbox by their records, then the two servers."""
+    records = sorted((folder / "processes").glob("*.json"))
+    leftovers = [recall(record) for record in records]
+    leftovers += [kafka.leftover(folder / "kafka"), postgres.leftover(folder / "postgres")]
+    for process in leftovers:
+        if process is not None:
+            tell(f"Ending {process.name} (pid {process.pid}), left over from an earlier run.")
+            await process.stop(_stop_signal(process), within=_SERVICE_STOPS_WITHIN)
+    for record in records:
         record.unlink(missing_ok=True)
 
 

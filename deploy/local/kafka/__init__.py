@@ -1,6 +1,6 @@
 """Real Apache Kafka from Maven's jars: one node in KRaft mode, started and stopped as a plain process."""
 
-from deploy.local.kafka.server import Kafka, forget, start
+from deploy.local.kafka.server import Kafka, forget, leftover, start
 from deploy.local.kafka.tools import TOOLS, tool_command
 
-__all__ = ["TOOLS", "Kafka", "forget", "start", "tool_command"]
+__all__ = ["TOOLS", "Kafka", "forget", "leftover", "start", "tool_command"]

@@ -87,10 +87,15 @@ async def forget(folder: Path) -> None:
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
+def leftover(folder: Path) -> Process | None:
+    """The broker that an earlier run started on the data in `folder`, if it still runs."""
+    return recall(folder / _RECORD)
+
+
 async def _end_leftover(folder: Path) -> None:
-    leftover = recall(folder / _RECORD)
-    if leftover is not None:
-        await leftover.stop(signal.SIGTERM, within=30.0)
+    running = leftover(folder)
+    if running is not None:
+        await running.stop(signal.SIGTERM, within=30.0)
 
 
 def _prepare(folder: Path, port: int, controller_port: int) -> Path:
