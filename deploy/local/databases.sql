@@ -1,0 +1,7 @@
+-- One database for each service, and a user who may do nothing in the others.
+create role orders login password 'orders';
+create database orders owner orders;
+revoke all on database orders from public;
+create role notifications login password 'notifications';
+create database notifications owner notifications;
+revoke all on database notifications from public;
