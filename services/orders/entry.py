@@ -8,7 +8,6 @@ from uuid import UUID
 
 import asyncpg
 
-from services.orders.domain.chain import digest
 from shared.contracts.order_log import LogEntry
 
 LAST_YEAR = 9999
@@ -61,16 +60,9 @@ class Entry:
         values = {name: row[name] for name in COLUMNS}
         return cls(**values | {name: json.loads(row[name]) for name in ("parameters", "data")})
 
-    def columns(self) -> tuple[Any, ...]:
-        """Its values in the order of the statement that appends, with its digest."""
-        values = {name: getattr(self, name) for name in COLUMNS}
-        documents = {name: json.dumps(values[name]) for name in ("parameters", "data")}
-        return (*(values | documents).values(), digest(self.canonical()))
-
-    def canonical(self) -> dict[str, Any]:
-        """What its digest is made of."""
-        values = {name: getattr(self, name) for name in COLUMNS}
-        return values | {
+    def document(self) -> dict[str, Any]:
+        """The entry as JSON has it: what is hashed, and what is written."""
+        return {name: getattr(self, name) for name in COLUMNS} | {
             "order_id": str(self.order_id),
             "at": self.at.isoformat(timespec="microseconds"),
             "recorded_at": self.recorded_at.isoformat(timespec="microseconds"),

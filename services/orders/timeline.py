@@ -1,12 +1,14 @@
 """The timeline: every entry of the order log once, in the order in which it was recorded, chained by hash (R206)."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 from uuid import UUID
 
-from services.orders.domain.chain import first_broken
+from services.orders.domain.chain import digest, first_broken
 from services.orders.entry import Entry
 from shared.contracts.message import Message, now
 from shared.contracts.order_log import LogEntry
@@ -14,11 +16,10 @@ from shared.messaging.database import Connection
 
 APPEND = """
 with entry as (
-  select * from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[], $8::text[],
-    $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[], $15::bytea[]
-  ) as e(order_id, shop, id, source, incarnation, type, at, actor,
-         causationid, outcome, summary, parameters, data, recorded_at, digest)
+  select e.*, decode(e.digest_hex, 'hex') as digest from json_to_recordset($1::json) as e(
+    order_id uuid, shop text, id text, source text, incarnation bigint, type text, at timestamptz, actor text,
+    causationid text, outcome text, summary text, parameters jsonb, data jsonb, recorded_at timestamptz, digest_hex text
+  )
   where (select n from timeline t where t.order_id = e.order_id and t.source = e.source and t.id = e.id limit 1) is null
 ), head as (
   insert into timeline_head as h (order_id, n, hash) select order_id, 1, digest from entry order by order_id
@@ -67,7 +68,12 @@ async def record(connection: Connection, stamped: Sequence[Message]) -> None:
     recorded_at = now()
     entries = [Entry.of(message, recorded_at) for message in stamped if isinstance(message, LogEntry)]
     for turn in turns(entries):
-        await connection.execute(APPEND, *map(list, zip(*(entry.columns() for entry in turn), strict=True)))
+        await connection.execute(APPEND, json.dumps([with_digest(entry.document()) for entry in turn]))
+
+
+def with_digest(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry's document with the digest of all that stands in it."""
+    return {**entry, "digest_hex": digest(entry).hex()}
 
 
 def turns(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
@@ -101,7 +107,7 @@ async def verify(connection: Connection, order_id: UUID) -> int | None:
     The head knows how many entries there are and the last one's link, so a shortened chain is broken too.
     """
     rows = await connection.fetch(CHAIN, order_id)
-    broken = first_broken((row["n"], Entry.read(row).canonical(), row["hash"]) for row in rows)
+    broken = first_broken((row["n"], Entry.read(row).document(), row["hash"]) for row in rows)
     head = await connection.fetchrow(HEAD, order_id)
     end = (rows[-1]["n"], rows[-1]["hash"]) if rows else (0, b"")
     if broken is None and tuple(head or (0, b"")) != end:

@@ -107,9 +107,10 @@ class Message(BaseModel):
     @property
     def meta(self) -> Meta:
         """What its envelope says. Raises LookupError for a message that was neither received nor stamped."""
-        if self._meta is None:
+        meta = self._meta
+        if meta is None:
             raise LookupError(f"this {self.type} was neither received nor stamped")
-        return self._meta
+        return meta
 
     def stamped(self, meta: Meta) -> Self:
         """The same message, saying of itself what `meta` says."""
