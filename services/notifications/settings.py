@@ -1,6 +1,8 @@
 """What notifications is told by its environment."""
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.settings import ServiceSettings
@@ -27,3 +29,9 @@ class NotificationsSettings(ServiceSettings):
     )
     mail_timeout: float = Field(default=60.0, gt=0, le=600, description="seconds that one mail may take in all")
     render_timeout: float = Field(default=10.0, gt=0, le=120, description="seconds that one letter may take")
+
+    @model_validator(mode="after")
+    def _one_way_of_tls(self) -> Self:
+        if self.smtp_starttls and self.smtp_tls:
+            raise ValueError("either SMTP_STARTTLS or SMTP_TLS, not both")
+        return self
