@@ -42,7 +42,7 @@ bench: setup ## measure, each figure beside its bare reference: ARGS for one of 
 	@$(RUN) -m benchmarks $(ARGS)
 
 real-containers: setup ## build the image, run docker-compose.yml and the tests on containers; installs an engine where there is none
-	@$(RUN) -m deploy.containers.real
+	@$(RUN) -m deploy.local.real_containers
 
 clean: ## delete .venv and what tools leave behind; the demo's data stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
