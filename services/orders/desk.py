@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.orders.domain.order import Order
 from services.orders.repository import Orders, PlacedMeanwhile
-from shared.contracts.order_commands import OrderCommand
+from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.messaging.database import Connection
 from shared.messaging.groups import Group
 from shared.messaging.outbox import Outbox
@@ -46,19 +46,21 @@ class Desk:
         """
         self._refuse_while_behind()
         try:
-            answer = await self._once(command, request, reply)
+            answer = await self._once(command, request, reply, look=not isinstance(command, PlaceOrder))
         except PlacedMeanwhile:
-            answer = await self._once(command, request, reply)
+            answer = await self._once(command, request, reply, look=True)
         self.outbox.committed()
         return answer
 
-    async def _once(self, command: OrderCommand, request: Request, reply: Reply) -> Answer:
+    async def _once(self, command: OrderCommand, request: Request, reply: Reply, *, look: bool) -> Answer:
+        """`look`: whether the order is looked for first; one that is placed is nearly always new."""
         reaction = self.group.reaction_to(type(command))
         if reaction is None:
             raise TypeError(f"{self.group.name} has no handler for {command.type}")
         async with transaction(self.pool, wait=self.wait) as connection:
             orders = self.orders(connection)
-            await orders.open([command])
+            if look:
+                await orders.open([command])
             events = await reaction(command, {Orders: orders})
             await orders.flush()
             await self.outbox.append(connection, [(command.meta, events)])

@@ -52,6 +52,12 @@ class Numbers:
         block = self._blocks[shop]
         block.next = max(block.next, number + 1)
 
+    def give_back(self, shop: str, number: int) -> None:
+        """No order has the number after all: it is the next one again, unless another was given since."""
+        block = self._blocks[shop]
+        if block.next == number + 1:
+            block.next = number
+
     def _empty(self, shop: ShopSettings) -> bool:
         block = self._blocks.get(shop.shop)
         return block is None or block.next >= block.end or block.next < shop.first_order_number

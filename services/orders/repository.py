@@ -30,7 +30,7 @@ from unnest($1::uuid[], $2::int[], $3::jsonb[]) u(id, version, body) where o.id 
 
 
 class PlacedMeanwhile(Exception):
-    """An order with this id was placed while this transaction ran; roll back and do it again, and it will be seen."""
+    """An order with this id is there and was not seen; roll back and do it again with the order opened."""
 
 
 class Orders:
@@ -114,6 +114,8 @@ class Orders:
             [order.model_dump_json() for order in added],
         )
         if status != f"INSERT 0 {len(added)}":
+            for order in reversed(added):
+                self._numbers.give_back(order.shop, order.number)
             raise PlacedMeanwhile
 
 

@@ -71,6 +71,13 @@ async def test_the_same_order_under_another_key_is_the_order_that_is_there(tea: 
     assert first.content == again.content
 
 
+async def test_an_order_sent_again_and_again_uses_up_no_numbers(tea: Caller) -> None:
+    command = to_place(an_order())
+    for _ in range(5):
+        await tea.place(command)
+    assert (await tea.place(to_place(an_order()))).json()["number"] == 2
+
+
 async def test_identical_requests_at_once_become_one_order_and_one_answer(
     tea: Caller, orders_alone: OrdersAlone
 ) -> None:
@@ -135,6 +142,26 @@ async def test_a_confirmation_is_asked_for_again_once_per_key(tea: Caller, order
     assert answers[0].headers["location"] == f"/v1/orders/{order.id}/log"
     asked = "select count(*) from outbox where type = 'order.confirmation-requested.v1'"
     assert await orders_alone.pool.fetchval(asked) == 1
+
+
+LOSES_THE_CONNECTION_AT_COMMIT = """
+create function leave() returns trigger language plpgsql as
+  $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+create constraint trigger leave after insert on orders deferrable initially deferred
+  for each row execute function leave();
+"""
+
+
+async def test_a_connection_lost_during_commit_is_no_failure_and_the_same_key_repeats_it(
+    tea: Caller, orders_alone: OrdersAlone
+) -> None:
+    command = to_place(an_order())
+    await orders_alone.pool.execute(LOSES_THE_CONNECTION_AT_COMMIT)
+    lost = await tea.place(command, key="again")
+    assert problem(lost) == (503, "/problems/outcome-unknown")
+    assert "retry-after" in lost.headers
+    await orders_alone.pool.execute("drop function leave cascade")
+    assert (await tea.place(command, key="again")).status_code == 201
 
 
 async def test_while_the_outbox_waits_for_too_long_nothing_more_is_accepted(
