@@ -1,3 +1,9 @@
 """Every fixture lives in a plugin by its concern."""
 
-pytest_plugins = ["tests.plugins.servers", "tests.plugins.mailboxes", "tests.plugins.orders", "tests.plugins.kit"]
+pytest_plugins = [
+    "tests.plugins.servers",
+    "tests.plugins.mailboxes",
+    "tests.plugins.orders",
+    "tests.plugins.kit",
+    "tests.plugins.system",
+]

@@ -162,7 +162,8 @@ class Effects:
         if row is None:
             raise LaneLost(f"the lane was lost before {key} was started")
         if row["state"] == "started" and row["running"]:
-            raise Retry(f"another worker's call may still be under way for {float(row['left']):.1f} s")
+            left = float(row["left"])
+            raise Retry(f"another worker's call may still be under way for {left:.1f} s", after=left)
         if row["state"] == "started":
             detail = "the worker that made the call ended before it could record the answer"
             if await self._pool.execute(GIVE_UP, key, json.dumps({"detail": detail})) == "UPDATE 1":

@@ -14,7 +14,13 @@ GIVE_UP_AFTER = timedelta(hours=24)
 
 
 class Retry(Exception):
-    """Not now; try again later."""
+    """Not now; try again later: after so many seconds where `after` says so, because nothing was tried, else by the
+    steps.
+    """
+
+    def __init__(self, reason: str, *, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 class Reject(Exception):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from shared.contracts.message import Message, Meta
 from shared.messaging import metrics
 from shared.messaging.database import Connection
-from shared.messaging.failures import GIVE_UP_AFTER, Failure, Reject, delay
+from shared.messaging.failures import GIVE_UP_AFTER, Failure, Reject, Retry, delay
 from shared.messaging.lanes import Lane
 
 SETTLE = """
@@ -32,6 +32,8 @@ from unnest($9::text[], $10::text[], $11::text[], $12::bigint[], $13::float8[], 
 where l."group" = k.g and l.subject = k.s
 """
 
+KEEPS_COUNTERS = frozenset({"retry", "blocked"})
+
 
 @dataclass
 class Ending:
@@ -51,13 +53,18 @@ class Ending:
 
     @property
     def attempts(self) -> int:
-        return self.lane.attempts if self.verdict in {"retry", "blocked"} else 0
+        return self.lane.attempts if self.verdict in KEEPS_COUNTERS else 0
 
     def failed(self, position: int, failure: Failure, *, blocks: bool) -> None:
         """The message at this position ended so: it is tried again later, or it is dead in its place."""
         lane, now = self.lane, datetime.now(UTC)
-        lane.failing_since = lane.failing_since or now
         self.error = str(failure)
+        if isinstance(failure.error, Retry) and failure.error.after is not None:
+            self.verdict, self.delay = "retry", failure.error.after
+            lane.attempts -= 1
+            metrics.handled.labels(lane.group, "not tried").inc()
+            return
+        lane.failing_since = lane.failing_since or now
         if isinstance(failure.error, Reject) or now - lane.failing_since > GIVE_UP_AFTER:
             self.dead.append((position, self.error))
             self.verdict = "blocked" if blocks else "ready"
@@ -87,7 +94,7 @@ async def settle(connection: Connection, endings: Sequence[Ending]) -> None:
             e.lane.wake,
             e.delay,
             e.attempts,
-            e.lane.failing_since if e.attempts else None,
+            e.lane.failing_since if e.verdict in KEEPS_COUNTERS else None,
             e.error,
         )
         for e in endings

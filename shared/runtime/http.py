@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, Histogram, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -124,7 +124,7 @@ def add_health(app: FastAPI, health: Health, registry: CollectorRegistry) -> Non
         return answer(await health.ready())
 
     async def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     lag = Gauge("event_loop_lag_seconds", "How late the loop's last beat was.", registry=registry)
     lag.set_function(lambda: health.heart.lag)

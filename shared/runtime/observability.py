@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 from structlog.typing import Processor
 
 MASK = "***"
@@ -167,9 +167,5 @@ def make_tracing(service: str, *, endpoint: str | None = None, ratio: float = 1.
 
 
 def make_registry() -> CollectorRegistry:
-    """Make the metrics registry of a process, with what is known of any process in it."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
+    """Make the registry of one app's own metrics; what modules count stands in prometheus_client's default one."""
+    return CollectorRegistry()

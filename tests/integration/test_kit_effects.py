@@ -122,8 +122,9 @@ async def test_a_crash_in_the_middle_leaves_an_unknown_that_nobody_repeats(kit: 
         await begun.wait()
         crash.cancel()
         await asyncio.wait([crash])
-        with pytest.raises(Retry, match="still be under way"):
+        with pytest.raises(Retry, match="still be under way") as not_yet:
             await once(kit, world)
+        assert not_yet.value.after == pytest.approx(66, abs=5)
         await kit.pool.execute("update effect set deadline = clock_timestamp() - interval '1 ms'")
         outcome = await once(kit, world)
         assert isinstance(outcome, Unknown)

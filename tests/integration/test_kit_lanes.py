@@ -172,6 +172,21 @@ async def lane_has_failed(kit: Kit, order: OrderSnapshot) -> bool:
     return row["state"] == "ready" and row["attempts"] == 1 and row["error"] is not None
 
 
+async def test_what_was_not_tried_waits_as_long_as_it_says_and_counts_no_attempt(kit: Kit) -> None:
+    group, desk, order = events_group(), Desk(), an_order()
+    desk.fail = lambda _: Retry("somebody else is at it", after=66.0)
+    await arrive(kit, group, events_about(order, 1))
+    async with running(outside(kit, group, desk)):
+        await eventually(lambda: lane_waits(kit, order))
+    row = await lane(kit, str(order.id))
+    assert (row["attempts"], row["failing_since"]) == (0, None)
+    assert timedelta(seconds=60) < row["wait"] < timedelta(seconds=66)
+
+
+async def lane_waits(kit: Kit, order: OrderSnapshot) -> bool:
+    return (await lane(kit, str(order.id)))["error"] is not None
+
+
 def test_the_steps_between_tries_rise_to_a_quarter_of_an_hour() -> None:
     for attempts, step in enumerate([*STEPS, STEPS[-1]], start=1):
         assert step * 0.8 <= delay(attempts) <= step * 1.2

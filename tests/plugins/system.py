@@ -1,0 +1,142 @@
+"""The whole system as processes: orders, notifications and a mailbox, on a test's own databases and topics."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from deploy.local.ports import HOST, take_port
+from deploy.local.processes import Process, start_process, until_it_answers
+from services.orders.shops import save_shop
+from shared.contracts.message import new_id
+from shared.contracts.order import OrderSnapshot
+from shared.contracts.topics import TOPICS
+from shared.messaging.database import transaction
+from shared.messaging.outbox import Outbox
+from shared.messaging.topics_on_broker import TopicsOnBroker
+from shared.messaging.wakeup import Bell
+from shared.runtime.database import close_pool, open_pool
+from shared.runtime.tokens import make_token
+from tests.builders import a_shop, to_place
+from tests.plugins.mailboxes import Mailbox
+from tests.plugins.servers import CreateDatabase
+from tests.plugins.waiting import eventually
+
+SCOPES = ("orders:read", "orders:write")
+
+
+@dataclass
+class System:
+    """Where everything is, and how its processes are started and stopped."""
+
+    kafka: str
+    prefix: str
+    databases: Mapping[str, str]
+    mailbox: Mailbox
+    folder: Path
+    ports: dict[str, int] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
+    token: str = ""
+
+    async def start(
+        self, service: str, *, name: str = "", roles: str = "api,ingest,work,relay", within: float = 60
+    ) -> Process:
+        """Starts a process of a service; returns when it is ready."""
+        process = self.launch(service, name=name, roles=roles)
+        await until_it_answers(process, f"http://{HOST}:{self.ports[name or service]}/readyz", within)
+        return process
+
+    def launch(self, service: str, *, name: str = "", roles: str = "api,ingest,work,relay") -> Process:
+        """Starts a process of a service and waits for nothing."""
+        name = name or service
+        self.ports.setdefault(name, take_port())
+        prefix = service.upper()
+        env = {
+            f"{prefix}_DATABASE_URL": self.databases[service],
+            f"{prefix}_KAFKA": self.kafka,
+            f"{prefix}_TOPIC_PREFIX": self.prefix,
+            f"{prefix}_ROLES": roles,
+            f"{prefix}_PORT": str(self.ports[name]),
+            f"{prefix}_MIGRATE": "true",
+            "NOTIFICATIONS_SMTP_PORT": str(self.mailbox.smtp_port),
+            "NOTIFICATIONS_SENDER_DOMAIN": "mail.example",
+        }
+        process = start_process(name, [sys.executable, "-m", f"services.{service}.app"], self.log(name), env)
+        self.processes[name] = process
+        return process
+
+    def log(self, name: str) -> Path:
+        """Where a process writes."""
+        return self.folder / f"{name}.log"
+
+    async def stop(self) -> None:
+        """Stops everything that runs."""
+        await asyncio.gather(*(process.stop(signal.SIGTERM) for process in self.processes.values()))
+
+    async def open_a_shop(self, **changes: Any) -> None:
+        """Makes the shop and a token of it, as an operator does."""
+        pool = await open_pool(self.databases["orders"], name="test", connections=1)
+        shop = a_shop(**changes)
+        async with transaction(pool) as connection:
+            await save_shop(connection, shop, Outbox("/orders", Bell()))
+            self.token = await make_token(connection, shop.shop, "test", SCOPES)
+        await close_pool(pool)
+
+    def http(self, name: str = "orders", **headers: str) -> httpx2.AsyncClient:
+        """A client of the API, with the shop's token."""
+        known = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
+        return httpx2.AsyncClient(base_url=f"http://{HOST}:{self.ports[name]}", headers=known | headers, timeout=30)
+
+    async def place(self, order: OrderSnapshot, **headers: str) -> httpx2.Response:
+        """Places an order by HTTP."""
+        async with self.http(**{"idempotency-key": new_id()} | headers) as http:
+            return await http.post("/v1/orders", content=to_place(order).model_dump_json())
+
+    async def timeline(self, order: OrderSnapshot) -> list[dict[str, Any]]:
+        """The order's entries; none while there is no such order."""
+        async with self.http() as http:
+            answer = await http.get(f"/v1/orders/{order.id}/log")
+        return list(answer.json()["entries"]) if answer.is_success else []
+
+    async def noted(self, order: OrderSnapshot, kind: str, count: int = 1, within: float = 30) -> list[dict[str, Any]]:
+        """Waits until so many entries of a type are on the order's timeline."""
+
+        async def there() -> list[dict[str, Any]]:
+            found = [entry for entry in await self.timeline(order) if entry["type"] == kind]
+            return found if len(found) >= count else []
+
+        return await eventually(there, timeout=within, every=0.1, waiting_for=f"{count} {kind} of order {order.id}")
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """What a process has logged."""
+        return [json.loads(line) for line in self.log(name).read_text().splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+async def system(
+    kafka: str, topic_prefix: str, create_database: CreateDatabase, mailbox: Mailbox, tmp_path: Path
+) -> AsyncIterator[System]:
+    """The system with its databases and topics, nothing started; whatever a test starts is stopped at its end."""
+    async with TopicsOnBroker(kafka, topic_prefix) as topics:
+        await topics.create(TOPICS, partitions=2)
+    databases = {service: await create_database() for service in ("orders", "notifications")}
+    made = System(kafka, topic_prefix, databases, mailbox, tmp_path)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(made.stop)
+        yield made
+
+
+@pytest.fixture
+async def running_system(system: System) -> System:
+    """The system with both services running and one shop, `nordic-tea`."""
+    await asyncio.gather(system.start("orders"), system.start("notifications"))
+    await system.open_a_shop()
+    return system
