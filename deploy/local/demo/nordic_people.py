@@ -125,5 +125,6 @@ def pick_up_point(random: Random, country: str) -> str:
 def _plain(text: str) -> str:
     """The letters of a name as they stand in a mail address: `asa.oberg`; at most 60 characters."""
     ascii_only = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
-    words = "".join(c if c.isalnum() or c == "-" else " " for c in ascii_only).split()
-    return ".".join(words)[:60].rstrip(".-")
+    spaced = "".join(c if c.isalnum() or c == "-" else " " for c in ascii_only)
+    words = [word.strip("-") for word in spaced.split()]
+    return ".".join(word for word in words if word)[:60].rstrip(".-")
