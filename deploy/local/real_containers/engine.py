@@ -55,7 +55,7 @@ async def engine(tell: Callable[[str], None], *, keep: bool) -> AsyncIterator[En
         system.install(["docker.io"])
     folder = cache_folder() / "containers"
     env = {**_with_plugins(folder, tell), "DOCKER_HOST": f"unix://{_RUN / 'docker.sock'}"}
-    _RUN.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(_RUN.mkdir, parents=True, exist_ok=True)
     daemon = await _start(folder, env)
     try:
         yield Engine(env, own=True)
@@ -88,8 +88,7 @@ async def _start(folder: Path, env: dict[str, str]) -> Process:
 
 
 def _clear_up(folder: Path, *, keep: bool) -> None:
-    for link in ("docker0",):
-        succeeds(["ip", "link", "delete", link])
+    succeeds(["ip", "link", "delete", "docker0"])
     shutil.rmtree(_RUN, ignore_errors=True)
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
