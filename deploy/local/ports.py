@@ -1,16 +1,20 @@
-"""A port is ours only if nothing answers on it and it can be bound now; otherwise another one is taken."""
+"""A port is ours if it can be bound now and no other process has reserved it: two stacks that start together differ."""
 
 import contextlib
+import fcntl
 import json
+import os
 import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.failure import LocalStackError
+from deploy.local.folders import cache_folder
 
 HOST = "127.0.0.1"
 _BELOW_EPHEMERAL = range(20000, 30000)
+_reserved: dict[int, int] = {}
 
 
 def is_free(port: int) -> bool:
@@ -24,17 +28,41 @@ def is_free(port: int) -> bool:
     return True
 
 
+def _reserve(port: int) -> bool:
+    folder = cache_folder() / "ports"
+    folder.mkdir(exist_ok=True)
+    lock = os.open(folder / str(port), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    if not is_free(port):
+        os.close(lock)
+        return False
+    _reserved[port] = lock
+    return True
+
+
+def release_port(port: int) -> None:
+    """Let others take the port again."""
+    lock = _reserved.pop(port, None)
+    if lock is not None:
+        os.close(lock)
+
+
 def take_port(preferred: int | None = None, taken: set[int] | None = None) -> int:
     """A free port: `preferred`, else one of the next hundred, else any below the system's own range.
 
-    `taken` holds ports promised to servers that do not listen yet; the answer is added to it.
+    It is reserved for this process until `release_port` or its end, though nothing listens yet; the answer is added
+    to `taken`, and no port in it is taken.
     """
     promised = set() if taken is None else taken
     near = range(preferred, preferred + 100) if preferred else range(0)
     anywhere = [secrets.choice(_BELOW_EPHEMERAL) for _ in range(1000)]
     candidates: list[int] = [*near, *anywhere]
     for port in candidates:
-        if port not in promised and is_free(port):
+        if port not in promised and _reserve(port):
             promised.add(port)
             return port
     raise OSError("no free port was found on the loopback address")
@@ -46,18 +74,22 @@ class RememberedPorts:
     def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
         self._path = path
         self._tell = tell
-        self._taken: set[int] = set()
         self._ports: dict[str, int] = {}
 
     def of(self, name: str) -> int:
         """The port that was taken for `name`."""
         return self._ports[name]
 
+    def release(self) -> None:
+        """Let others take them again; for the end of the stack."""
+        for port in self._ports.values():
+            release_port(port)
+
     def take(self, name: str, preferred: int) -> int:
         """Take a port for `name`: the last run's, else the preferred one, else another, and say so."""
         remembered = _read(self._path)
         wanted = remembered.get(name, preferred)
-        port = take_port(wanted, self._taken)
+        port = take_port(wanted)
         if port != wanted:
             self._tell(f"Port {wanted} is in use: {name} takes {port}.")
         self._ports[name] = port

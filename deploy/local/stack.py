@@ -189,6 +189,7 @@ class Stack:
                 self._body.uncancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().remove_signal_handler(number)
+        self._ports.release()
         self._held.close()
         stopping.result()
 
