@@ -15,6 +15,8 @@ from shared.contracts.topics import Topic
 from shared.contracts.values import Identifier, ShopId, Value, on_one_line, personal_fields_of
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+NEVER_ON_A_TOPIC = "personal_identity_number"
+"""The field that no record may have: it comes by HTTP only, and a record that has it is refused, not ignored."""
 SEQUENCE = re.compile(r"([0-9]{10})\.([0-9]{12})")
 
 
@@ -105,6 +107,11 @@ class Message(BaseModel):
         raise NotImplementedError
 
     @property
+    def shop_in_data(self) -> str | None:
+        """The shop that its data names, where they name one; the envelope must say the same."""
+        return None
+
+    @property
     def meta(self) -> Meta:
         """What its envelope says. Raises LookupError for a message that was neither received nor stamped."""
         meta = self._meta
@@ -154,8 +161,16 @@ class Envelope(Value):
     """Marks the other record where two versions of one fact are published side by side; it is to be passed over."""
     data: Annotated[dict[str, Any], Field(strict=False)]
 
+    def number(self) -> Sequence | None:
+        """Its place in its stream; None where it has none. Raises NotUnderstood for what is not written as ours are."""
+        return None if self.sequence is None else Sequence.parse(self.sequence)
+
     def meta(self) -> Meta:
-        """The envelope without its data. Raises NotUnderstood for a malformed sequence."""
+        """The envelope without its data; a sequence that is not written as ours are means nothing to us."""
+        try:
+            number = self.number()
+        except NotUnderstood:
+            number = None
         return Meta(
             id=self.id,
             source=self.source,
@@ -163,7 +178,7 @@ class Envelope(Value):
             shop=self.shop,
             actor=self.actor,
             time=self.time or datetime.now(UTC),
-            sequence=Sequence.parse(self.sequence) if self.sequence is not None else None,
+            sequence=number,
             causationid=self.causationid,
             correlationid=self.correlationid,
             traceparent=self.traceparent,
@@ -185,6 +200,12 @@ def read_envelope(record: bytes) -> Envelope:
         raise NotUnderstood("; ".join(_reasons(error))[:1000]) from None
 
 
+def _has_field(data: Any, name: str) -> bool:
+    if isinstance(data, dict):
+        return name in data or any(_has_field(value, name) for value in data.values())
+    return isinstance(data, list) and any(_has_field(value, name) for value in data)
+
+
 def read_message(envelope: Envelope) -> Message:
     """The message in an envelope. Raises UnknownType, or InvalidData with one sentence for each field."""
     contract = CONTRACTS.get(envelope.type)
@@ -192,13 +213,18 @@ def read_message(envelope: Envelope) -> Message:
         raise UnknownType(f"no contract of type {envelope.type} is known here")
     try:
         # Through JSON, because strict validation takes a UUID or a Decimal from JSON text only.
-        message = contract.model_validate_json(json.dumps(envelope.data, allow_nan=False))
+        text = json.dumps(envelope.data, allow_nan=False)
+        message = contract.model_validate_json(text)
     except ValidationError as error:
         raise InvalidData(_reasons(error)) from None
     except ValueError:
         raise InvalidData(["a number is not finite"]) from None
+    if f'"{NEVER_ON_A_TOPIC}"' in text and _has_field(envelope.data, NEVER_ON_A_TOPIC):
+        raise InvalidData([f"{NEVER_ON_A_TOPIC}: must not be sent here"])
     if message.subject != envelope.subject:
         raise InvalidData([f"subject: the data is about {message.subject}, the envelope about {envelope.subject}"])
+    if message.shop_in_data not in {None, envelope.shop}:
+        raise InvalidData(["shop: the data and the envelope name different shops"])
     return message.stamped(envelope.meta())
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -40,13 +40,6 @@ class Customer(Value):
     customer_id: Personal[Identifier] | None = None
     """The shop front's id of the customer's account (R023); absent for a guest."""
     address: Address
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_personal_identity_number(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "personal_identity_number" in data:
-            raise ValueError("a personal identity number must not be sent here")
-        return data
 
 
 class OrderLine(Value):

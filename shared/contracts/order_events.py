@@ -16,6 +16,10 @@ class OrderEvent(Message, topic=ORDERS_EVENTS):
     def subject(self) -> str:
         return str(self.order.id)
 
+    @property
+    def shop_in_data(self) -> str:
+        return self.order.shop
+
 
 class OrderPlaced(OrderEvent, type="order.placed.v1"):
     """The order was accepted; from now on it is handled."""

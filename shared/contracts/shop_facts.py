@@ -19,6 +19,10 @@ class ShopFact(Message, topic=SHOPS_FACTS):
     def subject(self) -> str:
         return f"{self.shop}/{self.owner}"
 
+    @property
+    def shop_in_data(self) -> str:
+        return self.shop
+
 
 class ShopSettings(ShopFact, type="shop.settings.v1"):
     """How a shop presents itself: names, languages, money, time."""

@@ -83,6 +83,7 @@ def _understood(arrived: Arrived, topic: Topic) -> Understood:
         raise NotUnderstood("the subject is not an order id: a UUID in lower case")
     if not topic.sequenced:
         return Understood(arrived, envelope, None)
-    if envelope.sequence is None:
+    number = envelope.number()
+    if number is None:
         raise NotUnderstood("sequence is missing")
-    return Understood(arrived, envelope, Number.parse(envelope.sequence))
+    return Understood(arrived, envelope, number)

@@ -162,11 +162,18 @@ def test_a_lone_surrogate_is_refused_wherever_it_stands(escape: str) -> None:
             reading(text.replace(MISSING_NAME_MARK, escape).encode())
 
 
-def test_a_personal_identity_number_is_refused() -> None:
-    document = changed(example_of(PlaceOrder), "data.customer.personal_identity_number", "19121212-1212")
-    with pytest.raises(InvalidData, match="personal identity number") as raised:
+@pytest.mark.parametrize("place", ["data", "data.customer", "data.customer.address"])
+def test_a_personal_identity_number_is_refused_wherever_it_stands(place: str) -> None:
+    document = changed(example_of(PlaceOrder), f"{place}.personal_identity_number", "19121212-1212")
+    with pytest.raises(InvalidData, match="personal_identity_number: must not be sent here") as raised:
         reading(document)
     assert "1212" not in str(raised.value)
+
+
+def test_an_envelope_for_another_shop_than_its_data_is_refused() -> None:
+    document = changed(example_of(OrderPlaced), "shop", "another-shop")
+    with pytest.raises(InvalidData, match="different shops"):
+        reading(document)
 
 
 def test_what_was_wrong_with_a_field_never_repeats_what_was_sent() -> None:

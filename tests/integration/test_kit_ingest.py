@@ -231,6 +231,15 @@ async def test_commands_are_taken_in_once_per_source_and_id(kit: Kit) -> None:
     assert await kit.count("inbox") == 1
 
 
+async def test_a_sequence_of_a_shop_fronts_own_means_nothing_on_the_command_topic(kit: Kit) -> None:
+    command = to_place(an_order())
+    document = json.loads(write_record(command, command.meta)) | {"sequence": "17"}
+    await IngestStore(kit.pool, ORDERS_COMMANDS, [commands]).take(
+        [Arrived("orders.commands", 0, 0, *a_record(document), [])]
+    )
+    assert await kit.count("inbox") == 1
+
+
 async def test_waiting_for_the_lock_sees_what_the_other_transaction_held_back(kit: Kit) -> None:
     """The race of MESSAGING I3: a reader of `held` with the snapshot of the locking statement misses number 3."""
     order, store = str(uuid4()), IngestStore(kit.pool, ORDERS_LOG, [log])
