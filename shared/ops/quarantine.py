@@ -9,8 +9,7 @@ import asyncpg
 import typer
 
 from shared.ops.servers import AsJson, Database, Given, connected, databases, finish, one_database
-from shared.ops.shown import print_json, print_table, printable, read_json, without_personal
-from shared.runtime.observability import mask_text
+from shared.ops.shown import masked_text, print_json, print_table, printable, read_json, without_personal
 
 app = typer.Typer(no_args_is_help=True, help="Records that no service could understand; each is kept as it came.")
 
@@ -71,7 +70,8 @@ async def _list(database: Database, topic: str | None, limit: int) -> list[dict[
     async with connected(database) as connection:
         rows = await connection.fetch(LIST, topic, limit)
     return [
-        {**row, "position": f"{database.service}/{row['position']}", "reason": mask_text(row["reason"])} for row in rows
+        {**row, "position": f"{database.service}/{row['position']}", "reason": masked_text(row["reason"])}
+        for row in rows
     ]
 
 
@@ -89,7 +89,7 @@ def _opened(database: Database, row: asyncpg.Record, *, raw: bool) -> dict[str, 
         "topic": row["topic"],
         "partition": row["partition"],
         "offset": row["offset"],
-        "reason": row["reason"] if raw else mask_text(row["reason"]),
+        "reason": row["reason"] if raw else masked_text(row["reason"]),
         "key": seen(row["key"]),
         "headers": [(printable(name), seen(value)) for name, value in headers],
         "value": seen(row["value"]) if raw else shown_value(row["value"]),
@@ -108,7 +108,7 @@ def shown(value: bytes | None) -> str | None:
     if value is None:
         return None
     try:
-        return mask_text(value.decode())
+        return masked_text(value.decode())
     except UnicodeDecodeError:
         return f"{len(value)} bytes that are no text; --raw shows them"
 

@@ -13,9 +13,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from shared.contracts.message import NotUnderstood, read_envelope
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, Topic
 from shared.ops.servers import Unavailable, kafka_at
-from shared.ops.shown import read_json, without_personal
+from shared.ops.shown import masked_text, read_json, without_personal
 from shared.ops.story import Entry, Told
-from shared.runtime.observability import mask_text
 
 OF_ORDERS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG)
 
@@ -100,11 +99,11 @@ def _entry(topic: Topic, record: ConsumerRecord) -> Entry:
     try:
         envelope = read_envelope(record.value or b"")
     except NotUnderstood as error:
-        return Entry(what, mask_text(f"not understood: {error.reason}"), at, wrong=True, where="Kafka")
+        return Entry(what, masked_text(f"not understood: {error.reason}"), at, wrong=True, where="Kafka")
     outcome = envelope.data.get("outcome")
     words = [envelope.type, envelope.sequence or "", f"by {envelope.source}"]
     words += [f"({outcome}: {envelope.data.get('summary')})"] if outcome else []
-    text = mask_text(" ".join(word for word in words if word))
+    text = masked_text(" ".join(word for word in words if word))
     document = without_personal(read_json(record.value))
     return Entry(what, text, at, outcome in {"failed", "unknown"}, document, "Kafka")
 

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from shared.contracts.catalogue import all_contracts
 from shared.contracts.message import personal_field_names
-from shared.contracts.values import masked
-from shared.runtime.observability import mask_text
+from shared.contracts.values import masked, with_masked_emails
+from shared.runtime.observability import IDENTITY_NUMBER, MASK
 
 WIDTH_OF_A_FILE = 200
 """Columns, where the output is no terminal."""
@@ -66,9 +66,19 @@ def age(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 1 else f"{whole} s"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `3 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def printable(text: str) -> str:
     """The text with what moves a cursor or turns writing around written as `\\x1b`."""
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def masked_text(text: str) -> str:
+    """The text with addresses masked as log entries have them, `a***@example.org`, and identity numbers wholly."""
+    return IDENTITY_NUMBER.sub(MASK, with_masked_emails(text))
 
 
 def without_personal(document: Any) -> Any:
@@ -86,9 +96,9 @@ def read_json(record: bytes | None) -> Any:
 
 def _texts_masked(value: Any) -> Any:
     if isinstance(value, str):
-        return mask_text(value)
+        return masked_text(value)
     if isinstance(value, dict):
-        return {mask_text(str(name)): _texts_masked(item) for name, item in value.items()}
+        return {masked_text(str(name)): _texts_masked(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_texts_masked(item) for item in value]
     return value

@@ -23,8 +23,7 @@ from shared.ops.servers import (
     finish,
     kafka_at,
 )
-from shared.ops.shown import age, print_json, print_table, printable
-from shared.runtime.observability import mask_text
+from shared.ops.shown import age, counted, masked_text, print_json, print_table, printable
 
 MOST = 10
 """Sentences of one kind."""
@@ -84,7 +83,9 @@ def status(given: Given, kafka: MaybeKafka = None, prefix: Prefix = "", *, as_js
 
 def _shown(measures: dict[str, Any], name: str) -> str:
     value = measures.get(name)
-    return "" if value is None else age(value) if name.endswith(SECONDS) else str(value)
+    if name.endswith(SECONDS):
+        return age(value) if value else ""
+    return "" if value is None else str(value)
 
 
 async def _standings(asked: list[Database], kafka: str | None, prefix: str) -> list[Standing]:
@@ -105,7 +106,7 @@ async def _standing(database: Database) -> Standing:
             standing.taken = await taken(connection)
             for query in NEEDS:
                 rows = await connection.fetch(query, MOST)
-                standing.needs += [mask_text(row[0]) for row in rows]
+                standing.needs += [masked_text(row[0]) for row in rows]
     except Unavailable as error:
         standing.missing.append(str(error))
     return standing
@@ -142,7 +143,7 @@ async def _compare(found: list[Standing], kafka: str, prefix: str) -> None:
         for topic in dict.fromkeys(place.topic for place in mine):
             standing.measures[f"unread {topic}"] = sum(place.unread for place in mine if place.topic == topic)
         standing.needs += [
-            f"{place.lost} records of {place.topic}, partition {place.partition}, were deleted unread: "
+            f"{place.topic}, partition {place.partition}: deleted unread: {counted(place.lost, 'record')}; "
             "see accept-truncated"
             for place in mine
             if place.lost

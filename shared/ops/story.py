@@ -9,7 +9,7 @@ import asyncpg
 
 from shared.messaging.database import Connection
 from shared.ops.servers import ANSWER_WITHIN, Database, Unavailable, connected
-from shared.runtime.observability import mask_text
+from shared.ops.shown import masked_text
 
 EXISTS = "select to_regclass($1) is not null"
 
@@ -61,7 +61,7 @@ async def tell(database: Database, order: str, chapters: Sequence[Chapter], sinc
                     await _read(connection, chapter, order, since, told)
     except Unavailable as error:
         told.missing.append(str(error))
-    told.entries = [replace(entry, where=database.service, text=mask_text(entry.text)) for entry in told.entries]
+    told.entries = [replace(entry, where=database.service, text=masked_text(entry.text)) for entry in told.entries]
     return told
 
 

@@ -6,7 +6,7 @@ import typer
 
 from shared.ops.behind import Place, places, taken
 from shared.ops.servers import Database, Given, Kafka, Prefix, Unavailable, connected, databases, finish, kafka_at
-from shared.ops.shown import print_table
+from shared.ops.shown import counted, print_table
 
 # The partition is read from a new beginning, so a stream whose first records were lost may begin where it is found.
 ACCEPT = """
@@ -26,7 +26,7 @@ def accept_truncated(
     """Accept that records were deleted unread, after the alarm `log truncated`: reading goes on where the log begins.
 
     Shows how many each service has lost, and asks. A running ingest goes on within seconds. Orders of which a record
-    in the middle was lost stay held: `status` counts them, `journey` shows them. Exit code 1 where nothing was lost.
+    in the middle was lost stay held: `status` names them, `journey` shows them. Exit code 1 where nothing was lost.
     """
     asked = databases(given)
     lost = finish(_lost(asked, kafka, prefix, topic, partition))
@@ -38,7 +38,7 @@ def accept_truncated(
     if not yes:
         typer.confirm("Go on without them?", abort=True)
     finish(_accept({database.service: database for database in asked}, lost))
-    typer.echo(f"accepted: {sum(place.lost for place in lost)} records are lost; reading goes on behind them")
+    typer.echo(f"accepted the loss of {counted(sum(place.lost for place in lost), 'record')}; reading goes on behind")
 
 
 async def _lost(asked: list[Database], kafka: str, prefix: str, topic: str, partition: int | None) -> list[Place]:

@@ -106,7 +106,7 @@ async def test_the_story_is_whole_and_in_the_order_of_time(told: Told) -> None:
     assert texts(standing, "notifications", "read on orders.events") == ["up to number 1 of /orders"]
     (lane,) = texts(standing, "notifications", "lane notifications")
     assert lane.startswith("blocked; 3 attempts; failing since")
-    assert lane.endswith("1 waiting; RuntimeError: no such recipient ***")
+    assert lane.endswith("1 waiting; RuntimeError: no such recipient a***@example.org")
 
 
 async def test_nothing_personal_is_shown(told: Told) -> None:

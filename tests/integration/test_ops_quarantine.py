@@ -45,13 +45,13 @@ async def test_a_record_is_shown_without_personal_data(database: tuple[str, str]
     for words in ((), ("--json",)):
         shown = await ops("quarantine", "show", "orders/1", *database, *words)
         assert shown.code == 0, shown.err
-        assert "asa@" not in shown.out
+        assert "asa" not in shown.out
         assert "Öberg" not in shown.out
         assert "\x1b" not in shown.out
         assert ORDER in shown.out
     document = shown.document
     assert document["value"] == {"order": {"customer": {"email": "***", "full_name": "***"}}, "city": "***", "n": 7}
-    assert document["headers"][:2] == [["ce_id", "1"], ["from", "***"]]
+    assert document["headers"][:2] == [["ce_id", "1"], ["from", "a***@example.org"]]
     assert document["headers"][3] == ["nothing", None]
 
 

@@ -34,7 +34,7 @@ async def test_what_waits_and_what_needs_a_person_is_shown(kit: Kit) -> None:
     table = {" ".join(line.split()[:-1]): line.split()[-1] for line in answer.out.splitlines() if line.strip()}
     assert (table["outbox rows"], table["relay"], table["parked keys"]) == ("2", "none", "1")
     assert (table["lanes notifications blocked"], table["effects unknown"]) == ("1", "1")
-    assert f"! orders: lane notifications of order {order.id} is blocked: refused for ***" in answer.out
+    assert f"! orders: lane notifications of order {order.id} is blocked: refused for a***@example.org" in answer.out
     assert f"! orders: effect mail of order {order.id} is unknown since" in answer.out
     assert f"! orders: order {order.id} is parked on orders.events since" in answer.out
 

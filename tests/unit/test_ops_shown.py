@@ -12,7 +12,7 @@ def test_personal_fields_are_masked_by_the_contracts_and_addresses_in_all_other_
     document = {"customer": {"full_name": "Åsa Öberg", "email": "asa@example.org"}, "note": "from asa@example.org"}
     assert without_personal(document) == {
         "customer": {"full_name": "***", "email": "***"},
-        "note": "from ***",
+        "note": "from a***@example.org",
     }
 
 
@@ -39,7 +39,7 @@ def test_bytes_are_shown_one_by_one_where_they_are_asked_for() -> None:
 
 def test_of_what_is_no_text_only_the_length_is_shown() -> None:
     assert shown(b"\xff\xfe") == "2 bytes that are no text; --raw shows them"
-    assert shown(b"asa@example.org") == "***"
+    assert shown(b"asa@example.org") == "a***@example.org"
     assert shown(None) is None
 
 
