@@ -72,15 +72,18 @@ async def _demo(
     code = _INTERRUPTED
     screen.say("Starting PostgreSQL, Kafka and a mailbox …")
     async with Stack(folder, tell=screen.say) as stack:
-        source = from_files or _nordic(orders, _next_run(stack.folder) if seed is None else seed, screen)
-        system, outcome = await show(stack, source, screen, began)
-        code = 0 if outcome.good else 1
-        screen.say("Every accepted order has its confirmation." if outcome.good else "Not every order went well.")
-        if not once:
-            for line in addresses(system, outcome.stories, stack.logs):
-                screen.say(line)
-            screen.say("Everything runs until Ctrl-C.")
-            await stack.wait()
+        try:
+            source = from_files or _nordic(orders, _next_run(stack.folder) if seed is None else seed, screen)
+            system, outcome = await show(stack, source, screen, began)
+            code = 0 if outcome.good else 1
+            screen.say("Every accepted order has its confirmation." if outcome.good else "Not every order went well.")
+            if not once:
+                for line in addresses(system, outcome.stories, stack.folder):
+                    screen.say(line)
+                screen.say("Everything runs until Ctrl-C.")
+                await stack.wait()
+        finally:
+            screen.say("Stopping everything …")
     return code
 
 

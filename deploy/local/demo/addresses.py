@@ -7,19 +7,21 @@ from pathlib import Path
 
 from deploy.local.demo.stories import State, Stories
 from deploy.local.demo.system import System
+from deploy.local.stack import default_folder
 
 
-def addresses(system: System, stories: Stories, logs: Path) -> Iterator[str]:
-    """One line for each place."""
+def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
+    """One line for each place; `folder` is the stack's."""
     python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else sys.executable
     yield f"  The mails               {system.mailbox_url}"
     yield f"  The API of orders       {system.orders_url}/openapi.json"
     yield f"  Kafka                   {system.kafka}"
     for name, url in system.database_urls.items():
         yield f"  {f'Database {name}':<23} {url}"
-    yield f"  The processes' logs     {logs}"
-    yield "Everything on the order log, with Kafka's own consumer, or with kcat where it is installed:"
-    yield f"  {python} -m deploy.local kafka-console-consumer --topic orders.log --from-beginning"
+    yield f"  The processes' logs     {folder / 'logs'}"
+    yield "Everything on the order log, with Kafka's own consumer or kcat:"
+    if folder == default_folder():
+        yield f"  {python} -m deploy.local kafka-console-consumer --topic orders.log --from-beginning"
     yield f"  kcat -C -b {system.kafka} -t orders.log -o beginning -e"
     seen = next(iter(stories.at(State.CONFIRMED)), None) or next(iter(stories), None)
     if seen is None:
