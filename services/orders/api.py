@@ -1,6 +1,6 @@
 """The public API for shop fronts and pages: every answer is about the caller's own shop; a foreign order is unknown."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,6 +20,7 @@ from services.orders.answers import (
 )
 from services.orders.repository import find_order, require_order
 from services.orders.timeline import read_page
+from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.message import Meta, new_id, now
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_commands import PlaceOrder, ResendConfirmation
@@ -31,6 +32,7 @@ from shared.runtime.openapi import problem_response
 from shared.runtime.problems import Problem
 from shared.runtime.tokens import ANY_SHOP, Caller, authenticated
 
+documents = APIRouter(tags=["documents"])
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=RefusingRoute)
 
 UNKNOWN = problem_response("404", "unknown-order", "There is no such order.")
@@ -177,3 +179,9 @@ async def confirm_again(
         lambda order, _: confirmation_answer(order, wanted.content),
     )
     return answer.response()
+
+
+@documents.get("/asyncapi.json", summary="Read the AsyncAPI document")
+async def asyncapi() -> dict[str, Any]:
+    """Every topic and message of the system, as an AsyncAPI 3 document."""
+    return asyncapi_document()

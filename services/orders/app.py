@@ -4,7 +4,7 @@ from pathlib import Path
 
 import services.orders
 import shared.messaging
-from services.orders.api import router
+from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log
 from services.orders.numbers import Numbers
@@ -53,7 +53,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(),
-        routers=(router,),
+        routers=(router, documents),
         state={"desk": desk},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -21,6 +21,7 @@ from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.messaging.wakeup import Bell
 from shared.runtime.database import Pool
 from shared.runtime.health import Check, Component
+from shared.runtime.housekeeping import Housekeeping
 from shared.runtime.settings import Role, ServiceSettings
 
 TOPICS_LOOKED_AT_EVERY = 30.0
@@ -72,7 +73,7 @@ class Messaging:
         components: dict[Role, list[Component]] = {
             Role.API: [],
             Role.INGEST: [self._ingest(topic) for topic in topics.values()],
-            Role.WORK: [*self.workers, Sweeper(self.pool, self.inbox_bell)],
+            Role.WORK: [*self.workers, Sweeper(self.pool, self.inbox_bell), Housekeeping(self.pool)],
             Role.RELAY: [self._relay()],
         }
         first = next(role for role in Role if role in self.settings.roles)

@@ -69,7 +69,10 @@ NOT_VALID: dict[str, tuple[Change, str]] = {
     "an exchange rate of nothing": (order(exchange_rate="0"), "#/exchange_rate"),
     "no address of a mail": (customer(email="asa"), "#/customer/email"),
     "a mail's address with a line break": (customer(email="a@b.se\nBcc: c@d.se"), "#/customer/email"),
-    "a personal identity number": (customer(personal_identity_number="19900101-1234"), "#/customer/personal_identity_number"),
+    "a personal identity number": (
+        customer(personal_identity_number="19900101-1234"),
+        "#/customer/personal_identity_number",
+    ),
     "no country": (lambda sent: sent["customer"]["address"].update(country="Sverige"), "#/customer/address/country"),
     "duplicate line ids": (lambda sent: sent["lines"].append(sent["lines"][0]), "#"),
     "more than 2,000 lines": (lambda sent: sent.update(lines=sent["lines"] * 2001), "#/lines"),

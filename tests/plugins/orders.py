@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 import services.orders
 import shared.messaging
-from services.orders.api import router
+from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands
 from services.orders.numbers import Numbers
@@ -71,7 +71,7 @@ class OrdersAlone:
 
     def desk(self) -> Desk:
         """The desk that serves HTTP; `outbox_age` is what it believes of the outbox."""
-        return Desk(self.pool, commands, self.outbox, self.orders, outbox_age=lambda: self.outbox_age, wait=2)
+        return Desk(self.pool, commands, self.outbox, self.orders, outbox_age=lambda: self.outbox_age, wait=30)
 
     async def _reaction(self, command: OrderCommand, orders: Orders) -> Sequence[Message]:
         reaction = commands.reaction_to(type(command))
@@ -104,8 +104,8 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 
 def app_of(alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
-    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, keep=0), "desk": alone.desk()}
-    return make_app("orders", [router], state=state)
+    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
+    return make_app("orders", [router, documents], state=state)
 
 
 @pytest.fixture
