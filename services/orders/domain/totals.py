@@ -63,7 +63,7 @@ def priced(line: OrderLine, content: PlacedContent) -> dict[str, Any]:
     unit = split(line.unit_price, line.vat_rate, includes_vat=content.prices_include_vat)
     whole = split(line_amount(line), line.vat_rate, includes_vat=content.prices_include_vat)
     return {
-        **dict(line),
+        **vars(line),
         "unit_price_excl_vat": unit.excl_vat,
         "unit_price_incl_vat": unit.incl_vat,
         "total_excl_vat": whole.excl_vat,
