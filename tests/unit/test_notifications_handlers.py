@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import pytest
 
+from services.notifications.catalogue import ORDER_RECEIVED
 from services.notifications.handlers import notifications, send_order_confirmation, send_order_confirmation_again
 from services.notifications.mail import Mail
 from services.notifications.outgoing import Outgoing, Sending
@@ -130,6 +131,17 @@ async def test_the_same_event_delivered_again_sends_no_second_mail_and_says_the_
     event = placed(an_order())
     assert await scene.told(event) == await scene.told(event)
     assert len(scene.post.mails) == 1
+
+
+@pytest.mark.requirement("R202")
+async def test_two_recipients_of_one_cause_get_a_mail_each_and_each_only_one() -> None:
+    scene = Scene()
+    event = placed(an_order())
+    for address in ("asa@example.org", "bo@example.org", "asa@example.org"):
+        to = a_customer(email=address)
+        await scene.outgoing.send(ORDER_RECEIVED, to=to, about=event.order, cause=event.meta)
+    assert [mail.recipient for mail in scene.post.mails] == ["asa@example.org", "bo@example.org"]
+    assert len({mail.message_id for mail in scene.post.mails}) == 2
 
 
 @pytest.mark.requirement("R068", "R069")
