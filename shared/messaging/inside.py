@@ -33,7 +33,7 @@ from shared.messaging.wakeup import Bell, pause
 log = structlog.get_logger(__name__)
 
 MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
-QUICK = {"synchronous_commit": "off", "application_name": "lanes"}
+QUICK = {"synchronous_commit": "off", "jit": "off", "application_name": "lanes"}
 """A lost claim or renewal is found by its lease; waiting for the disk would only make it slower."""
 
 
