@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
 import typer
@@ -151,10 +150,6 @@ def settings_from(fields: Mapping[str, Any]) -> ShopSettings:
         raise NotSettings(*unknown, *faults) from None
     if unknown:
         raise NotSettings(*unknown)
-    try:
-        ZoneInfo(settings.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise NotSettings(f"time_zone: there is no time zone {settings.time_zone}") from None
     return settings
 
 

@@ -1,12 +1,21 @@
 """What every service needs to know about a shop, published by its owner; the last record is the whole truth."""
 
 from typing import Annotated, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.contracts.message import Message
 from shared.contracts.topics import SHOPS_FACTS
 from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not a time zone of the IANA database") from None
+    return name
 
 
 class ShopFact(Message, topic=SHOPS_FACTS):
@@ -32,7 +41,9 @@ class ShopSettings(ShopFact, type="shop.settings.v1"):
     languages: Annotated[list[Language], Field(min_length=1, max_length=10)]
     """What the shop speaks, its own language first."""
     currency: Currency
-    time_zone: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+    time_zone: Annotated[
+        str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/-]{1,64}$"), AfterValidator(_known_zone)
+    ]
     """IANA name: `Europe/Stockholm`."""
     prices_include_vat: bool = True
     """Whether its pages and mails show prices with VAT first (R084)."""

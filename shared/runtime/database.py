@@ -70,6 +70,8 @@ async def open_pool(
             "application_name": name,
             "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
             "timezone": "UTC",
+            # Every statement here is short: compiling one takes longer than running it.
+            "jit": "off",
         },
     )
 

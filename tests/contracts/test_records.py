@@ -10,6 +10,7 @@ from shared.contracts.message import InvalidData, NotUnderstood, UnknownType, re
 from shared.contracts.order_commands import PlaceOrder
 from shared.contracts.order_events import OrderPlaced
 from shared.contracts.order_log import CommandRejected, MessageSent
+from shared.contracts.shop_facts import ShopSettings
 
 ABSENT = object()
 MISSING_NAME_MARK = "a name that no contract knows"
@@ -174,6 +175,11 @@ def test_an_envelope_for_another_shop_than_its_data_is_refused() -> None:
     document = changed(example_of(OrderPlaced), "shop", "another-shop")
     with pytest.raises(InvalidData, match="different shops"):
         reading(document)
+
+
+def test_a_time_zone_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(InvalidData, match="not a time zone"):
+        reading(changed(example_of(ShopSettings), "data.time_zone", "Europe/Atlantis"))
 
 
 def test_what_was_wrong_with_a_field_never_repeats_what_was_sent() -> None:
