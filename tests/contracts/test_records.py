@@ -31,7 +31,10 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def reading(document: Any) -> Any:
-    return read_message(read_envelope(document if isinstance(document, bytes) else json.dumps(document).encode()))
+    """The message in a document, read as on a topic whose records are numbered."""
+    envelope = read_envelope(document if isinstance(document, bytes) else json.dumps(document).encode())
+    envelope.number()
+    return read_message(envelope)
 
 
 @pytest.mark.parametrize(
