@@ -30,6 +30,8 @@ SESSION_SECONDS = 30.0
 MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 
 log = structlog.get_logger(__name__)
+FASTSTREAM_LOG = logging.getLogger("faststream.ingest")
+FASTSTREAM_LOG.setLevel(logging.ERROR)
 
 
 async def _raw(message: Sequence[ConsumerRecord]) -> KafkaMessage:
@@ -109,7 +111,7 @@ class Ingest:
             allow_auto_create_topics=False,
             apply_types=False,
             graceful_timeout=10,
-            log_level=logging.DEBUG,
+            logger=FASTSTREAM_LOG,
         )
         subscriber = broker.subscriber(
             self._prefix + self._topic.name,

@@ -46,6 +46,7 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self.assigned = True
+                log.info("partitions assigned", topic=self.topic.name, partitions=sorted(p.partition for p in assigned))
                 return
 
     async def _find_places(self, assigned: list[TopicPartition]) -> None:
