@@ -53,6 +53,7 @@ class Suite:
         unpacked = self._folder / "unpacked" / package
         run([*self._apt, "download", package], cwd=self._folder / "packages")
         [archive] = (self._folder / "packages").glob(f"{package}_*.deb")
+        unpacked.mkdir(parents=True)
         run(["dpkg", "-x", archive, unpacked])
         found = [path for path in unpacked.rglob(name) if path.is_file() and path.stat().st_mode & 0o100]
         if not found:
