@@ -68,8 +68,8 @@ with arrived as (
   returning "group", subject
 )
 insert into lane as l ("group", subject, shop, due)
-select b."group", b.subject, (select min(shop) from arrived a where a.subject = b.subject), clock_timestamp()
-from (select distinct "group", subject from boxed) b order by 1, 2
+select b."group", b.subject, min(a.shop), clock_timestamp()
+from (select distinct "group", subject from boxed) b join arrived a using (subject) group by 1, 2 order by 1, 2
 on conflict ("group", subject) do update set wake = l.wake + 1,
   state = case when l.state = 'idle' then 'ready' else l.state end,
   due = case when l.state = 'idle' then clock_timestamp() else l.due end,

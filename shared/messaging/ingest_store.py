@@ -176,7 +176,8 @@ class IngestStore:
         wanted = [(type_, group.name) for type_ in types for group in self._groups if group.handles(type_)]
         handled = {type_ for type_, _ in wanted}
         wanted_records = [record for record in records if record.envelope.type in handled]
-        passed = [record for record in records if record.envelope.type not in CONTRACTS | dict.fromkeys(handled)]
+        known = handled.union(CONTRACTS)
+        passed = [record for record in records if record.envelope.type not in known]
         if wanted_records:
             await connection.execute(
                 sql.STORE,
