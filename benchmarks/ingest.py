@@ -13,6 +13,7 @@ from benchmarks.world import KIT_MIGRATIONS, World
 from shared.contracts.message import Message, read_envelope
 from shared.contracts.order_events import OrderPlaced
 from shared.contracts.topics import ORDERS_EVENTS, PARTITIONS
+from shared.messaging import metrics
 from shared.messaging.groups import Group
 from shared.messaging.ingest import MAX_RECORDS, Ingest
 from shared.messaging.wakeup import Bell
@@ -65,7 +66,7 @@ def _one_group() -> Group:
 
 
 async def _take_in(pool: asyncpg.Pool, kafka: str, prefix: str, fate: str, count: int) -> float:
-    taken = Counted("ingest_records", topic=ORDERS_EVENTS.name, fate=fate)
+    taken = Counted(metrics.ingested, topic=ORDERS_EVENTS.name, fate=fate)
     ingest = Ingest(pool, kafka, ORDERS_EVENTS, [_one_group()], Bell(), service="bench", prefix=prefix)
     async with running(ingest):
         return await rate_of(taken.now, count)

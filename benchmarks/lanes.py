@@ -12,6 +12,7 @@ from benchmarks.world import KIT_MIGRATIONS, World
 from shared.contracts.message import Message
 from shared.contracts.order_log import OrderNoted
 from shared.contracts.topics import ORDERS_LOG
+from shared.messaging import metrics
 from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
 from shared.messaging.inside import InsideWorker
@@ -75,7 +76,7 @@ def _contender(pool: asyncpg.Pool, dsn: str, count: int, each: int, *, inside: b
     async def ours() -> float:
         await pool.execute(EMPTY)
         await _fill(IngestStore(pool, ORDERS_LOG, [group]), count, each)
-        handled = Counted("lane_messages", group=group.name, outcome="done")
+        handled = Counted(metrics.handled, group=group.name, outcome="done")
         async with running(worker()):
             rate = await rate_of(handled.now, count)
         left = await pool.fetchval("select count(*) from inbox")

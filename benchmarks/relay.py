@@ -12,6 +12,7 @@ from benchmarks.rounds import REFERENCE, Counted, in_turn, rate_of, running
 from benchmarks.rows import Row, Target
 from benchmarks.world import KIT_MIGRATIONS, World
 from shared.contracts.topics import ORDERS_LOG
+from shared.messaging import metrics
 from shared.messaging.relay import Relay
 from shared.messaging.wakeup import Bell
 
@@ -32,7 +33,7 @@ async def measure(world: World) -> list[Row]:
 
         async def ours(*, keeps: bool) -> float:
             await _fill(dsn, letter, ids, payloads)
-            published = Counted("outbox_published")
+            published = Counted(metrics.published)
             async with running(Relay(dsn, world.kafka, Bell(), prefix=prefix, keeps=keeps)):
                 return await rate_of(published.now, count)
 
