@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local import kafka, postgres
+from deploy.local import kafka, postgres, system
 from deploy.local.failure import InterruptedStartError, LocalStackError
 from deploy.local.folders import locked_or_busy
 from deploy.local.ports import HOST, RememberedPorts
@@ -136,6 +136,7 @@ class Stack:
 
     async def _start_servers(self) -> None:
         await end_leftovers(self.folder, self._tell)
+        await asyncio.to_thread(_have_programs)
         mailbox = self._start_mailbox()
         taken = [self.port("postgres", 15432), self.port("kafka", 19092), self.port("kafka-controller", 19093)]
         database = await postgres.start(self.folder / "postgres", taken[0], self.logs / "postgres.log")
@@ -196,6 +197,12 @@ class Stack:
     async def _stop(self) -> None:
         await asyncio.gather(*(service.stop(within=_SERVICE_STOPS_WITHIN) for service in self._services))
         await asyncio.gather(*(server.stop(_stop_signal(server), within=30.0) for server in self._servers))
+
+
+def _have_programs() -> None:
+    """Install and fetch what is missing before any port is chosen: it may take minutes."""
+    system.find_postgres()
+    kafka.jars_folder()
 
 
 def _stop_signal(server: Process) -> signal.Signals:
