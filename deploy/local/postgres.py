@@ -169,13 +169,19 @@ async def _end_leftover(folder: Path) -> None:
     await asyncio.to_thread(pid_file.unlink, missing_ok=True)
 
 
+async def _connect(postgres: Postgres) -> "asyncpg.Connection[asyncpg.Record]":
+    if not postgres.process.listens_on(postgres.port):
+        raise ConnectionRefusedError(f"it does not listen on port {postgres.port}")
+    return await asyncpg.connect(postgres.url(), timeout=5.0)
+
+
 async def _until_it_answers(postgres: Postgres) -> None:
     deadline = time.monotonic() + _READY_WITHIN
     while True:
         if not postgres.process.alive():
             raise postgres.process.ended_early()
         try:
-            connection = await asyncpg.connect(postgres.url(), timeout=5.0)
+            connection = await _connect(postgres)
         except (OSError, asyncpg.PostgresError, TimeoutError) as refusal:
             if time.monotonic() > deadline:
                 raise LocalStackError(f"PostgreSQL did not answer within {_READY_WITHIN:.0f} s: {refusal}") from refusal

@@ -55,6 +55,13 @@ class Process:
         except psutil.Error:
             return False
 
+    def listens_on(self, port: int) -> bool:
+        """Whether it is this process that takes connections on the port, and not another one that came first."""
+        with contextlib.suppress(psutil.Error):
+            open_ports = psutil.Process(self.pid).net_connections("tcp")
+            return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in open_ports)
+        return False
+
     def exit_code(self) -> int | None:
         """The exit code of a child of this Python process; None while it runs or when it is another's child."""
         own = _own.get(self.pid)

@@ -133,7 +133,7 @@ def _formatted() -> Path:
 
 async def _until_it_answers(kafka: Kafka) -> None:
     deadline = time.monotonic() + _READY_WITHIN
-    while not await _answers(kafka):
+    while not (kafka.process.listens_on(kafka.port) and await _answers(kafka)):
         if not kafka.process.alive():
             raise kafka.process.ended_early()
         if time.monotonic() > deadline:
