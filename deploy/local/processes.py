@@ -56,11 +56,17 @@ class Process:
             return False
 
     def listens_on(self, port: int) -> bool:
-        """Whether it is this process that takes connections on the port, and not another one that came first."""
-        with contextlib.suppress(psutil.Error):
+        """Whether it is this process that takes connections on the port, and not another one that came first.
+
+        True as well where the system does not let us look (root in a container, at a process of another user).
+        """
+        try:
             open_ports = psutil.Process(self.pid).net_connections("tcp")
-            return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in open_ports)
-        return False
+        except psutil.AccessDenied:
+            return True
+        except psutil.NoSuchProcess:
+            return False
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in open_ports)
 
     def exit_code(self) -> int | None:
         """The exit code of a child of this Python process; None while it runs or when it is another's child."""
