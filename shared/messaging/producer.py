@@ -1,7 +1,6 @@
 """A Kafka producer that can be thrown away: what it had not yet sent is never sent later."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidMessageError,
     InvalidTopicError,
-    KafkaError,
     MessageSizeTooLargeError,
     PolicyViolationError,
     RecordListTooLargeError,
@@ -27,6 +25,8 @@ REFUSED_FOR_ITSELF = (
     TopicAuthorizationFailedError,
 )
 """What the broker says of one record, and would say again; everything else concerns the connection."""
+
+CANCELLATIONS = 20
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,12 @@ class DisposableProducer:
         if task is not None:
             task.cancel()
         await producer.client.close()
-        if task is not None:
-            with contextlib.suppress(asyncio.CancelledError, TimeoutError, KafkaError):
-                async with asyncio.timeout(1):
-                    await asyncio.shield(task)
+        # Cancelled, the sender still waits for each request in flight; each further cancellation ends one of them.
+        for _ in range(CANCELLATIONS):
+            if task is None or task.done():
+                return
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.1)
 
 
 def _retrieved(future: asyncio.Future[object]) -> None:
