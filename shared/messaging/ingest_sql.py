@@ -55,21 +55,19 @@ select $1, source, id from unnest($2::text[], $3::text[]) k(source, id) order by
 on conflict do nothing returning source, id
 """
 STORE = """
-with arrived as (
-  select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[])
-    with ordinality a(source, subject, sequence, id, type, shop, record, ord)
-), stored as (
+with stored as (
   insert into message (topic, source, subject, sequence, id, type, record)
-  select $1, source, subject, sequence, id, type, record from arrived order by ord
+  select $1, source, subject, sequence, id, type, record
+  from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[])
+    with ordinality a(source, subject, sequence, id, type, shop, record, ord) order by ord
   returning position, subject, type
 ), boxed as (
   insert into inbox ("group", subject, position)
   select g.name, s.subject, s.position from stored s join unnest($9::text[], $10::text[]) g(type, name) using (type)
-  returning "group", subject
 )
 insert into lane as l ("group", subject, shop, due)
-select b."group", b.subject, min(a.shop), clock_timestamp()
-from (select distinct "group", subject from boxed) b join arrived a using (subject) group by 1, 2 order by 1, 2
+select "group", subject, shop, clock_timestamp()
+from unnest($11::text[], $12::text[], $13::text[]) u("group", subject, shop) order by 1, 2
 on conflict ("group", subject) do update set wake = l.wake + 1,
   state = case when l.state = 'idle' then 'ready' else l.state end,
   due = case when l.state = 'idle' then clock_timestamp() else l.due end,

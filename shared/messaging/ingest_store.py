@@ -185,6 +185,7 @@ class IngestStore:
                 *_columns(wanted_records, _message_row),
                 [type_ for type_, _ in wanted],
                 [group for _, group in wanted],
+                *_transposed(_lanes(wanted, wanted_records), 3),
             )
         if passed:
             await connection.execute(sql.SET_ASIDE, self.topic.name, *_columns(passed, _message_row))
@@ -245,6 +246,19 @@ def _refusal(fate: Fate) -> str:
     if fate is Fate.CONFLICT:
         return "its number was used by another record of the same stream"
     return "old life: it was written before its source's database was set back"
+
+
+def _lanes(wanted: Sequence[tuple[str, str]], records: Sequence[Understood]) -> list[tuple[str, str, str]]:
+    """Group, subject and shop of every lane that these records wait in."""
+    groups_of: dict[str, list[str]] = {}
+    for type_, group in wanted:
+        groups_of.setdefault(type_, []).append(group)
+    lanes = {
+        (group, record.envelope.subject): record.envelope.shop
+        for record in records
+        for group in groups_of[record.envelope.type]
+    }
+    return [(*lane, shop) for lane, shop in lanes.items()]
 
 
 def _transposed(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
