@@ -55,16 +55,13 @@ async def _ours(world: World, roles: str, count: int) -> AsyncIterator[tuple[Con
         asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool,
     ):
         await set_up_shops(dsn, [a_shop()])
-        sent = 0
 
         async def place_all() -> float:
-            nonlocal sent
-            sent += count
             order_ids = [new_order_id() for _ in range(count)]
             began = time.perf_counter()
             await send_commands(producer, prefix + ORDERS_COMMANDS.name, letter, order_ids)
             async with pool.acquire() as connection:
-                await until_stored(connection, sent)
+                await until_stored(connection, order_ids)
             rate = count / (time.perf_counter() - began)
             if "relay" in roles:
                 await drained(dsn)

@@ -13,7 +13,7 @@ from benchmarks.world import World
 
 WARM_UP_SECONDS = 10.0
 REFERENCE = "reference"
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 Contender = Callable[[], Awaitable[float]]
 """Measures once, and gives the figure."""
