@@ -68,7 +68,10 @@ class Pages:
         context = {**self._list(request, chosen), "nonce": nonce, "misbehaving": MISBEHAVING, "views": _VIEWS}
         if chosen is not None:
             raw = self._mails.raw(chosen.number)
-            context["reading"] = read_mail(raw)
+            reading = read_mail(raw)
+            context["reading"] = reading
+            plain_alone = reading.html is None and reading.text is not None
+            context["view"] = "text" if context["show"] == "html" and plain_alone else context["show"]
             context["source"] = raw.decode("utf-8", errors="replace")
         html = self._templates.get_template("page.html").render(context)
         return HTMLResponse(html, headers={**_SAFE, "Content-Security-Policy": policy})
