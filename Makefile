@@ -20,7 +20,7 @@ demo-reset: setup ## forget the demo's data, mails and logs
 	@$(RUN) -m deploy.local reset
 
 test: setup ## run the tests, on real servers: ARGS="tests/unit" or any arguments of pytest, WORKERS=0 for one process
-	@$(RUN) -m deploy.local test-tools
+	@command -v kcat >/dev/null && command -v chromium >/dev/null || $(RUN) -m deploy.local test-tools
 	@$(RUN) -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS)) $(ARGS)
 
 check: setup ## lint, types, who may import whom, contracts, requirements
