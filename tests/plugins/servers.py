@@ -108,13 +108,13 @@ async def create_database(postgres_url: str) -> AsyncIterator[CreateDatabase]:
 
     async def create() -> str:
         name = f"test_{secrets.token_hex(6)}"
-        await _execute(postgres_url, f"create database {name}")
+        await execute(postgres_url, f"create database {name}")
         made.append(name)
         return urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
 
     yield create
     for name in made:
-        await _execute(postgres_url, f"drop database {name} with (force)")
+        await execute(postgres_url, f"drop database {name} with (force)")
 
 
 @pytest.fixture
@@ -128,13 +128,7 @@ async def topic_prefix(kafka: str) -> AsyncIterator[str]:
     """A prefix such as `t3f9a1.` that no other test has; topics with it are deleted after the test."""
     prefix = f"t{secrets.token_hex(4)}."
     yield prefix
-    admin = await _admin(kafka)
-    try:
-        mine = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
-        if mine:
-            await admin.delete_topics(mine)
-    finally:
-        await admin.close()
+    await delete_topics(kafka, prefix)
 
 
 @pytest.fixture
@@ -170,7 +164,19 @@ async def _admin(kafka: str) -> AIOKafkaAdminClient:
     return admin
 
 
-async def _execute(url: str, statement: str) -> None:
+async def delete_topics(kafka: str, prefix: str) -> None:
+    """Delete all topics with this prefix."""
+    admin = await _admin(kafka)
+    try:
+        mine = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
+        if mine:
+            await admin.delete_topics(mine)
+    finally:
+        await admin.close()
+
+
+async def execute(url: str, statement: str) -> None:
+    """Run one statement on a connection of its own."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import pytest
@@ -27,7 +29,7 @@ from shared.runtime.database import close_pool, open_pool
 from shared.runtime.tokens import make_token
 from tests.builders import a_shop, to_place
 from tests.plugins.mailboxes import Mailbox
-from tests.plugins.servers import CreateDatabase
+from tests.plugins.servers import CreateDatabase, apart, delete_topics, execute
 from tests.plugins.waiting import eventually
 
 SCOPES = ("orders:read", "orders:write")
@@ -68,6 +70,7 @@ class System:
             f"{prefix}_MIGRATE": "true",
             "NOTIFICATIONS_SMTP_PORT": str(self.mailbox.smtp_port),
             "NOTIFICATIONS_SENDER_DOMAIN": "mail.example",
+            "NOTIFICATIONS_MAIL_TIMEOUT": "5",
         }
         process = start_process(name, [sys.executable, "-m", f"services.{service}.app"], self.log(name), env)
         self.processes[name] = process
@@ -135,8 +138,46 @@ async def system(
 
 
 @pytest.fixture
-async def running_system(system: System) -> System:
-    """The system with both services running and one shop, `nordic-tea`."""
+async def own_system(system: System) -> System:
+    """The system with both services running and one shop, `nordic-tea`, for a test that kills or stops them."""
     await asyncio.gather(system.start("orders"), system.start("notifications"))
     await system.open_a_shop()
     return system
+
+
+@pytest.fixture(scope="module")
+def running_system(
+    kafka: str, postgres_url: str, running_mailbox: Mailbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """The system with both services running and one shop, `nordic-tea`, shared by the tests of a module."""
+    name = secrets.token_hex(4)
+    databases = {service: f"test_{service}_{name}" for service in ("orders", "notifications")}
+    made = System(
+        kafka,
+        f"t{name}.",
+        {
+            service: urlunsplit(urlsplit(postgres_url)._replace(path=f"/{database}"))
+            for service, database in databases.items()
+        },
+        running_mailbox,
+        tmp_path_factory.mktemp("system"),
+    )
+    apart(lambda: asyncio.run(_begin(made, postgres_url, databases.values())))
+    yield made
+    apart(lambda: asyncio.run(_end(made, postgres_url, databases.values())))
+
+
+async def _begin(system: System, postgres_url: str, databases: Iterable[str]) -> None:
+    async with TopicsOnBroker(system.kafka, system.prefix) as topics:
+        await topics.create(TOPICS, partitions=2)
+    for database in databases:
+        await execute(postgres_url, f"create database {database}")
+    await asyncio.gather(system.start("orders"), system.start("notifications"))
+    await system.open_a_shop()
+
+
+async def _end(system: System, postgres_url: str, databases: Iterable[str]) -> None:
+    await system.stop()
+    for database in databases:
+        await execute(postgres_url, f"drop database {database} with (force)")
+    await delete_topics(system.kafka, system.prefix)
