@@ -9,13 +9,14 @@ from typing import Any
 import asyncpg
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from shared.contracts.topics import Topic
 from shared.messaging import metrics
+from shared.messaging.failures import Failure, attempt
 from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
 from shared.messaging.intake import Arrived
@@ -32,6 +33,10 @@ MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 log = structlog.get_logger(__name__)
 FASTSTREAM_LOG = logging.getLogger("faststream.ingest")
 FASTSTREAM_LOG.setLevel(logging.ERROR)
+
+
+class StrayCancellation(Exception):
+    """Something that was waited for was cancelled, and not we."""
 
 
 async def _raw(message: Sequence[ConsumerRecord]) -> KafkaMessage:
@@ -86,7 +91,7 @@ class Ingest:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Takes records in until `stopping`; a lost broker is waited for."""
-        self._stopping = stopping
+        self._stopping = self._offsets.stopping = stopping
         back_off = MIN_BACK_OFF
         while not stopping.is_set():
             self._tick = time.monotonic()
@@ -161,30 +166,37 @@ class Ingest:
                 metrics.ingest_lag.labels(self._topic.name, str(partition.partition)).set(max(0, end - taken))
 
     async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
-        """Returns only when the batch is in the database, for as long as the process lives."""
-        wanted = await self._unskipped(records)
-        arrived = [Arrived.of(record, self._topic.name) for record in wanted]
+        """Returns only when the batch is in the database, or left to be read again, for as long as the process lives.
+
+        FastStream would go on with the next batch after an exception, and read no more after a stray cancellation.
+        """
         back_off = MIN_BACK_OFF
-        while arrived:
-            try:
-                await self._store.take(arrived)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                log.warning("ingest waits for PostgreSQL", topic=self._topic.name, error=str(error))
-                await pause(back_off, self._stopping)
-                if self._stopping.is_set():
-                    raise ConsumerStoppedError from error
-                back_off = min(back_off * 2, MAX_BACK_OFF)
-            else:
-                break
+        while isinstance(outcome := await attempt(lambda: self._taken(records)), Failure):
+            log.warning("a batch is not taken in yet", topic=self._topic.name, error=str(outcome))
+            await pause(back_off, self._stopping)
+            if self._stopping.is_set():
+                return
+            back_off = min(back_off * 2, MAX_BACK_OFF)
+        self._bell.ring()
+
+    async def _taken(self, records: tuple[ConsumerRecord, ...]) -> None:
+        try:
+            wanted = await self._in_their_place(records)
+            if wanted:
+                await self._store.take([Arrived.of(record, self._topic.name) for record in wanted])
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise StrayCancellation from error
         for record in wanted:
             partition = TopicPartition(record.topic, record.partition)
             if partition in self._offsets.next:
                 self._offsets.next[partition] = record.offset + 1
-        self._bell.ring()
 
-    async def _unskipped(self, records: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
+    async def _in_their_place(self, records: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
         firsts: dict[TopicPartition, int] = {}
         for record in records:
             firsts.setdefault(TopicPartition(record.topic, record.partition), record.offset)
-        cut = {partition for partition, first in firsts.items() if await self._offsets.skipped_unread(partition, first)}
-        return [record for record in records if TopicPartition(record.topic, record.partition) not in cut]
+        placed = {partition for partition, first in firsts.items() if await self._offsets.is_next(partition, first)}
+        return [record for record in records if TopicPartition(record.topic, record.partition) in placed]

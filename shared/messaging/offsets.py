@@ -10,6 +10,8 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import Topic
 from shared.messaging import ingest_sql as sql
+from shared.messaging.failures import Failure, attempt
+from shared.messaging.wakeup import pause
 
 log = structlog.get_logger(__name__)
 
@@ -23,11 +25,13 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         self.topic = topic
         self.consumer_of: Callable[[], AIOKafkaConsumer | None] = lambda: None
         self.assigned = False
+        self.stopping = asyncio.Event()
         self.next: dict[TopicPartition, int] = {}
         self.truncated: dict[TopicPartition, int] = {}
         """Partitions whose log begins after what we read last, with the offset that it begins at."""
         self._pool = pool
         self._committed: dict[TopicPartition, int] = {}
+        self._gaps: dict[TopicPartition, tuple[int, int]] = {}
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Forgets them: only partitions still assigned are committed."""
@@ -35,19 +39,21 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
             self.next.pop(partition, None)
             self.truncated.pop(partition, None)
             self._committed.pop(partition, None)
+            self._gaps.pop(partition, None)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Finds where to read on, in the database first; asks again for as long as a server is away."""
-        while self.consumer_of() is not None:
-            try:
-                await self._find_places(list(assigned))
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, KafkaError, TimeoutError) as error:
-                log.warning("offsets cannot be read yet", topic=self.topic.name, error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
+        """Finds where to read on, in the database first; asks again whatever fails.
+
+        After an exception aiokafka would read on at the group's offset, and its stop waits for this to end.
+        """
+        while self.consumer_of() is not None and not self.stopping.is_set():
+            outcome = await attempt(lambda: self._find_places(list(assigned)))
+            if not isinstance(outcome, Failure):
                 self.assigned = True
                 log.info("partitions assigned", topic=self.topic.name, partitions=sorted(p.partition for p in assigned))
                 return
+            log.warning("offsets cannot be read yet", topic=self.topic.name, error=str(outcome))
+            await pause(RETRY_SECONDS, self.stopping)
 
     async def _find_places(self, assigned: list[TopicPartition]) -> None:
         consumer = self._consumer()
@@ -94,21 +100,30 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         """Goes on with partitions whose loss an operator has accepted: their row says an offset that exists."""
         for partition, start in list(self.truncated.items()):
             rows = await self._pool.fetch(sql.CONSUMED, self.topic.name, [partition.partition])
-            if rows and rows[0]["next"] >= start:
-                del self.truncated[partition]
+            if rows and rows[0]["next"] >= start and self.truncated.pop(partition, None) is not None:
                 self.read_from(partition, rows[0]["next"])
                 self._consumer().resume(partition)
 
-    async def skipped_unread(self, partition: TopicPartition, first: int) -> bool:
-        """Whether the log was cut between what was taken in last and this record."""
+    async def is_next(self, partition: TopicPartition, first: int) -> bool:
+        """Whether records from this offset on may be taken now; where not, they are read again, or by somebody else.
+
+        The client may fetch before we have told it where to, and what it had in hand comes after a seek. What comes
+        too far on is sought once more: a gap that is still there is one that Kafka makes itself.
+        """
         expected = self.next.get(partition)
-        if expected is None or first <= expected or self.topic.compacted:
+        if expected is None:
             return False
-        start = (await self._consumer().beginning_offsets([partition]))[partition]
-        if start <= expected:
-            return False  # a gap that Kafka makes itself: transaction markers, compaction
-        self.stop_at_truncation(partition, start)
-        return True
+        if first <= expected or self._gaps.get(partition) == (expected, first):
+            return True
+        start = 0
+        if not self.topic.compacted:
+            start = (await self._consumer().beginning_offsets([partition]))[partition]
+        if start > expected:
+            self.stop_at_truncation(partition, start)
+        else:
+            self._gaps[partition] = (expected, first)
+            self._consumer().seek(partition, expected)
+        return False
 
     async def commit(self) -> None:
         """Tells Kafka, for its lag tools only, what was taken in since the last time."""
