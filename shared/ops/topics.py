@@ -80,11 +80,21 @@ def _row(name: str, settings: dict[str, str] | None) -> tuple[object, ...]:
 
 async def _create(kafka: str, prefix: str, partitions: int, replicas: int, min_insync: int) -> list[str]:
     async with kafka_at(kafka), TopicsOnBroker(kafka, prefix) as topics:
-        created = await topics.create(partitions=partitions, replicas=replicas, min_insync=min_insync)
-        async with asyncio.timeout(KNOWN_WITHIN):
-            while not await _all_known(topics):  # noqa: ASYNC110 - nobody tells us
-                await asyncio.sleep(0.1)
-        return created
+        return await create_topics(topics, partitions=partitions, replicas=replicas, min_insync=min_insync)
+
+
+async def create_topics(
+    topics: TopicsOnBroker, *, partitions: int = PARTITIONS, replicas: int = 1, min_insync: int = 1
+) -> list[str]:
+    """Create the declared topics that do not exist, and wait until every broker knows them; the names of the new ones.
+
+    Raises TimeoutError where that takes longer than `KNOWN_WITHIN`.
+    """
+    created = await topics.create(partitions=partitions, replicas=replicas, min_insync=min_insync)
+    async with asyncio.timeout(KNOWN_WITHIN):
+        while not await _all_known(topics):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+    return created
 
 
 async def _all_known(topics: TopicsOnBroker) -> bool:

@@ -10,6 +10,7 @@ from deploy.local.ports import HOST
 from deploy.local.stack import Stack
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.topics_on_broker import TopicsOnBroker
+from shared.ops.topics import create_topics
 
 _PORTS = {"orders": 18080, "notifications": 18081}
 _SENDER_DOMAIN = "mail.example"
@@ -47,7 +48,7 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
 
 async def _make_topics(kafka: str) -> None:
     async with TopicsOnBroker(kafka) as topics:
-        await topics.create()
+        await create_topics(topics)
         differences = await topics.differences()
     if differences:
         raise LocalStackError(
