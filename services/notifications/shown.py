@@ -80,6 +80,7 @@ class ShopShown:
     website: str
     link: str
     postal_address: list[str]
+    """Without the name, which stands above it."""
 
 
 def plain(text: str) -> str:
@@ -120,14 +121,14 @@ def order_shown(order: OrderSnapshot, shop: ShopSettings, formats: Formats) -> O
 
 def shop_shown(shop: ShopSettings) -> ShopShown:
     """What a message may show of its shop."""
-    website = plain(shop.website)
+    website, name = plain(shop.website), plain(shop.name)
     return ShopShown(
-        name=plain(shop.name),
+        name=name,
         email=plain(shop.email),
         phone=plain(shop.phone),
         website=website.removeprefix("https://").removeprefix("http://").rstrip("/"),
         link=website if website.startswith(("https://", "http://")) else "",
-        postal_address=_lines(*shop.postal_address.split("\n")),
+        postal_address=[line for line in _lines(*shop.postal_address.split("\n")) if line != name],
     )
 
 

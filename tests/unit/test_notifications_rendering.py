@@ -325,6 +325,12 @@ def test_what_an_order_does_not_have_leaves_no_heading_behind() -> None:
     assert "None" not in written.html
 
 
+def test_a_shops_name_that_begins_its_postal_address_is_written_once() -> None:
+    shop = a_shop(name="Åsas Te AB", postal_address="Åsas Te AB\nStorgatan 1\n111 22 Stockholm")
+    signature = letter(an_order(), shop).text.rpartition("-- \n")[2]
+    assert signature.split("\n")[:2] == ["Åsas Te AB", "Storgatan 1"]
+
+
 @pytest.mark.parametrize(
     ("changes"),
     [
