@@ -131,7 +131,7 @@ async def test_two_transactions_that_place_the_same_order_become_one_order(order
 
 
 async def test_an_order_of_two_thousand_lines_is_stored(orders_alone: OrdersAlone) -> None:
-    lines = [a_line(line_id=str(number), article_number="", name="T", unit_price=1) for number in range(1_200)]
+    lines = [a_line(line_id=str(number), article_number="", name="T", unit_price=1) for number in range(2_000)]
     command: PlaceOrder = to_place(an_order(lines=lines))
     await orders_alone.handle(command)
     async with orders_alone.pool.acquire() as connection:
