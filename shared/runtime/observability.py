@@ -4,8 +4,7 @@ import logging
 import logging.config
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -145,13 +144,6 @@ def mask_text(text: str) -> str:
     if "@" in text:
         text = E_MAIL.sub(MASK, text)
     return IDENTITY_NUMBER.sub(MASK, text)
-
-
-@contextmanager
-def about_order(order_id: str) -> Iterator[None]:
-    """Put `order` on every log line written inside, also by the tasks begun there."""
-    with structlog.contextvars.bound_contextvars(order=order_id):
-        yield
 
 
 def make_tracing(service: str, *, endpoint: str | None = None, ratio: float = 1.0) -> TracerProvider:

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends
 from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.database import open_pool
-from shared.runtime.observability import about_order
 from shared.runtime.service import Service, run
 from shared.runtime.settings import Role, ServiceSettings
 from shared.runtime.tokens import Caller, authenticated
@@ -76,7 +75,7 @@ async def slow() -> dict[str, bool]:
 @router.get("/say")
 async def say() -> dict[str, bool]:
     """Log a line in each of the ways."""
-    with about_order("order-7"):
+    with structlog.contextvars.bound_contextvars(order_id="order-7"):
         log.info("structured", email="asa.oberg@example.org", customer={"phone": "070", "country": "SE"})
         logging.getLogger("aiokafka.consumer").warning("plain for %s", "asa.oberg@example.org", extra={"phone": "070"})
     return {"said": True}

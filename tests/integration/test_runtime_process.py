@@ -109,7 +109,7 @@ async def test_log_lines_name_order_and_trace_and_hide_people(database_url: str)
     (plain,) = child.saying("plain for ***")
     (failed,) = child.saying("request failed")
     assert {line["trace_id"] for line in (structured, plain, failed)} == {TRACE}
-    assert structured["order"] == plain["order"] == "order-7"
+    assert structured["order_id"] == plain["order_id"] == "order-7"
     assert (structured["email"], structured["customer"]) == ("***", {"phone": "***", "country": "SE"})
     assert plain["phone"] == "***"
     assert plain["logger"] == "aiokafka.consumer"
