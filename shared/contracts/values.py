@@ -114,7 +114,6 @@ MaskedEmail = Annotated[
 CountryCode = Annotated[str, StringConstraints(max_length=2, pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""
 OrderId = UUID
-UserId = Identifier
 Language = Literal["sv", "fi", "en"]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -144,7 +143,6 @@ ExchangeRate = Annotated[
     *_decimal(r"^[0-9]{1,10}(\.[0-9]{1,8})?$", {"exclusiveMinimum": 0, "maximum": 10**10}),
 ]
 """Units of one currency for one unit of another: `11.24`."""
-Sha256 = Annotated[str, StringConstraints(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 
 _NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
 _THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())

@@ -50,10 +50,6 @@ class Caller:
         """Say whether the token has the scope; an operator's has all."""
         return scope in self.scopes or OPERATOR in self.scopes
 
-    def acts_for(self, shop: str) -> bool:
-        """Say whether the token may speak for this shop."""
-        return self.shop in {shop, ANY_SHOP}
-
 
 @dataclass(frozen=True)
 class TokenRow:
