@@ -16,8 +16,16 @@ class OutcomeUnknown(Exception):
     """The connection was lost while the transaction committed: nobody can say whether it did."""
 
 
-LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
-"""How asyncpg says that a connection has ended."""
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""How asyncpg says that a connection has ended; the last, where it ends while another statement is on its way."""
+DATABASE_ERRORS = (*LOST, asyncpg.PostgresError)
+"""Whatever a statement can fail with. A timeout is an OSError."""
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ import structlog
 
 from shared.messaging import metrics
 from shared.messaging.commits import GroupCommit
-from shared.messaging.database import OutcomeUnknown
+from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown
 from shared.messaging.failures import Failure, LaneLost, Retry, attempt
 from shared.messaging.lanes import Lane
 
@@ -178,7 +178,7 @@ class Effects:
         while True:
             try:
                 await self._records.submit(record)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, OutcomeUnknown) as error:
+            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
                 log.warning("answer not recorded yet", key=record.key, error=str(error))
                 await asyncio.sleep(0.5)
             else:

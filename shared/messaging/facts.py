@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts.shop_facts import ShopFact
 from shared.contracts.topics import SHOPS_FACTS
+from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.failures import Retry
 from shared.messaging.wakeup import pause
 
@@ -56,7 +57,7 @@ async def read_to_the_end(pool: asyncpg.Pool, kafka: str, prefix: str, stopping:
     while not stopping.is_set():
         try:
             taken = {row["partition"]: row["next"] for row in await pool.fetch(TAKEN, SHOPS_FACTS.name)}
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             log.warning("the facts cannot be read yet", error=str(error))
         else:
             if all(taken.get(partition, 0) >= end for partition, end in ends.items()):

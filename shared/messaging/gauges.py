@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import Gauge
 
 from shared.messaging import metrics
+from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.wakeup import pause
 
 EVERY_SECONDS = 5.0
@@ -48,7 +49,7 @@ class Gauges:
             self._tick = time.monotonic()
             try:
                 await self.read()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("gauges not read", error=str(error))
             await pause(self._every, stopping)
 

@@ -16,6 +16,7 @@ from faststream.kafka.message import KafkaMessage
 
 from shared.contracts.topics import Topic
 from shared.messaging import metrics
+from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.failures import Failure, attempt
 from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
@@ -149,7 +150,7 @@ class Ingest:
                 if time.monotonic() >= watch_at:
                     watch_at = time.monotonic() + WATCH_SECONDS
                     await self._look_after()
-            except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (*DATABASE_ERRORS, KafkaError) as error:
                 log.warning("offsets not committed", topic=self._topic.name, error=str(error))
             await pause(COMMIT_SECONDS, stopping)
 

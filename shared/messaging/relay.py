@@ -12,6 +12,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from shared.messaging import metrics
+from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.producer import REFUSED_FOR_ITSELF, DisposableProducer, Outgoing
 from shared.messaging.relay_floor import Floor
 from shared.messaging.relay_lease import LEASE_SECONDS, RelayLease
@@ -95,7 +96,7 @@ class Relay:
         while not stopping.is_set():
             try:
                 await self._one_life(stopping)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, KafkaError, TimeoutError) as error:
+            except (*DATABASE_ERRORS, KafkaError) as error:
                 self._problem = f"the relay waits for a server: {type(error).__name__}: {error}"[:300]
                 log.warning("relay interrupted", error=str(error), kind=type(error).__name__)
                 self._tick = time.monotonic()

@@ -8,6 +8,7 @@ import structlog
 
 from shared.contracts.topics import DAY_MS, ORDERS_COMMANDS
 from shared.messaging import metrics
+from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.wakeup import Bell, pause
 
 EVERY_SECONDS = 5.0
@@ -63,7 +64,7 @@ class Sweeper:
             self._tick = time.monotonic()
             try:
                 await self.sweep()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("sweeper interrupted", error=str(error))
             await pause(self._every, stopping)
 
