@@ -50,6 +50,8 @@ class Ending:
     said: list[tuple[Meta, Sequence[Message]]] = field(default_factory=list)
     delay: float = 0.0
     error: str | None = None
+    blocks: bool = True
+    """Whether the message at hand holds up what comes after it, where it turns out that it can never be handled."""
 
     @property
     def attempts(self) -> int:

@@ -22,7 +22,7 @@ from shared.contracts.message import (
 from shared.contracts.order_log import CommandRejected
 from shared.contracts.refusal import Refused
 from shared.messaging import lanes, metrics
-from shared.messaging.database import Connection, OutcomeUnknown, transaction
+from shared.messaging.database import DATABASE_ERRORS, Connection, OutcomeUnknown, transaction
 from shared.messaging.failures import Failure, Reject, attempt
 from shared.messaging.finish import Ending, ended, settle
 from shared.messaging.groups import Group, Reaction, Workspace
@@ -67,7 +67,10 @@ class Answer:
 
     def __init__(self, group: Group, waiting: Waiting) -> None:
         self.position = waiting.position
-        self.envelope = read_envelope(waiting.record)
+        try:
+            self.envelope = read_envelope(waiting.record)
+        except NotUnderstood as error:
+            raise Reject(error.reason) from error
         self.meta: Meta = self.envelope.meta()
         self.message: Message | None = None
         self.reaction: Reaction | None = None
@@ -126,7 +129,7 @@ class InsideWorker:
                 async with asyncpg.create_pool(self._dsn, min_size=1, max_size=1, server_settings=QUICK) as quick:
                     self._problem = None
                     await self._work(quick, stopping)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, OutcomeUnknown) as error:
+            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
                 self._problem = f"PostgreSQL cannot be reached: {error}"[:300]
                 log.warning("worker interrupted", group=self._group.name, error=str(error))
                 self._tick = time.monotonic()

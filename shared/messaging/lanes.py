@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from asyncpg import Record
+
 from shared.contracts.message import Message, read_envelope, read_message
 from shared.messaging.database import Connection, Executor
 
@@ -38,10 +40,10 @@ with mine as (
     on l."group" = k.g and l.subject = k.s and l.token = k.t
   where l.due > clock_timestamp() and l.state = 'leased' order by 1, 2 for update of l)
 update lane l set due = clock_timestamp() + make_interval(secs => $4) from mine
-where l."group" = mine."group" and l.subject = mine.subject returning l."group", l.subject
+where l."group" = mine."group" and l.subject = mine.subject returning l."group", l.subject, l.token
 """
 LOCK = """
-select l."group", l.subject from lane l join unnest($1::text[], $2::text[], $3::uuid[]) k(g, s, t)
+select l."group", l.subject, l.token from lane l join unnest($1::text[], $2::text[], $3::uuid[]) k(g, s, t)
   on l."group" = k.g and l.subject = k.s and l.token = k.t
 order by 1, 2 for update of l
 """
@@ -109,18 +111,21 @@ async def read(connection: Executor, lanes: Sequence[Lane]) -> None:
 async def renew(connection: Executor, lanes: Sequence[Lane], lease_seconds: float = LEASE_SECONDS) -> None:
     """Extends the leases that still hold and marks the others lost."""
     rows = await connection.fetch(RENEW, *_keys(lanes), [lane.token for lane in lanes], lease_seconds)
-    held = {(row["group"], row["subject"]) for row in rows}
-    for lane in lanes:
-        lane.lost = lane.lost or lane.key not in held
+    _mark_lost(lanes, rows)
 
 
 async def lock(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
     """Locks, sorted, those that are still ours, until the transaction ends; marks the others lost."""
     rows = await connection.fetch(LOCK, *_keys(lanes), [lane.token for lane in lanes])
-    held = {(row["group"], row["subject"]) for row in rows}
-    for lane in lanes:
-        lane.lost = lane.lost or lane.key not in held
+    _mark_lost(lanes, rows)
     return [lane for lane in lanes if not lane.lost]
+
+
+def _mark_lost(lanes: Sequence[Lane], rows: Sequence[Record]) -> None:
+    # By token too: a worker may claim again what it lost itself, and hold both claims for a while.
+    held = {(row["group"], row["subject"], row["token"]) for row in rows}
+    for lane in lanes:
+        lane.lost = lane.lost or (*lane.key, lane.token) not in held
 
 
 def _keys(lanes: Sequence[Lane]) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from opentelemetry import propagate, trace
 from shared.contracts.message import Message, NotUnderstood
 from shared.messaging import lanes, metrics
 from shared.messaging.commits import GroupCommit
-from shared.messaging.database import OutcomeUnknown, transaction
+from shared.messaging.database import DATABASE_ERRORS, LOST, OutcomeUnknown, transaction
 from shared.messaging.effects import current_lane
 from shared.messaging.facts import read_to_the_end
 from shared.messaging.failures import Failure, LaneLost, Reject, attempt
@@ -78,7 +78,7 @@ class OutsideWorker:
                 async with asyncpg.create_pool(self._dsn, min_size=1, max_size=2, server_settings=QUICK) as quick:
                     self._problem = None
                     await self._work(quick, stopping)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DATABASE_ERRORS as error:
                 self._problem = f"PostgreSQL cannot be reached: {error}"[:300]
                 log.warning("worker interrupted", worker=self.name, error=str(error))
                 self._tick = time.monotonic()
@@ -98,7 +98,7 @@ class OutsideWorker:
         await reading
 
     async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
-        renew_at = time.monotonic() + self._lease / 3
+        renew_at = 0.0  # at once: after a lost connection much of the leases may be gone
         while not stopping.is_set():
             self._tick = time.monotonic()
             if self._tick >= renew_at:
@@ -144,10 +144,23 @@ class OutsideWorker:
                 return
             if ending.verdict == "leased" and (not remaining or self._stopping.is_set()):
                 ending.verdict = "finished" if whole and not remaining else "ready"
-            if not await self._finishes.submit(ending) or ending.verdict != "leased":
+            if not await self._finished(ending, waiting) or ending.verdict != "leased":
                 return
             metrics.handling_seconds.labels(lane.group).observe(time.perf_counter() - started)
             lane.attempts, lane.failing_since = 1, None
+
+    async def _finished(self, ending: Ending, waiting: Waiting) -> bool:
+        """Whether the ending was written and is what it was: one that cannot be written is a failed attempt."""
+        written = await attempt(lambda: self._finishes.submit(ending))
+        if not isinstance(written, Failure):
+            return written
+        if isinstance(written.error, LOST):
+            raise written.error
+        log.warning("message failed", group=ending.lane.group, order_id=ending.lane.subject, error=str(written))
+        failed = Ending(ending.lane, "leased")
+        failed.failed(waiting.position, written, blocks=ending.blocks)
+        await self._finishes.submit(failed)
+        return False
 
     async def _handled(self, lane: Lane, waiting: Waiting) -> Ending | None:
         """How this message ended; None when the lane was lost over it."""
@@ -167,8 +180,9 @@ class OutsideWorker:
             lane.lost = True
             metrics.lost_lanes.labels(lane.group).inc()
             return None
+        ending.blocks = reaction is None or reaction.blocks
         if isinstance(outcome, Failure):
-            ending.failed(waiting.position, outcome, blocks=reaction is None or reaction.blocks)
+            ending.failed(waiting.position, outcome, blocks=ending.blocks)
             log.warning(
                 "message failed",
                 group=lane.group,
@@ -196,8 +210,8 @@ class OutsideWorker:
         ordered = sorted(endings, key=lambda ending: ending.lane.key)
         try:
             async with transaction(self._pool) as connection:
-                held = {lane.key for lane in await lanes.lock(connection, [ending.lane for ending in ordered])}
-                mine = [ending for ending in ordered if ending.lane.key in held]
+                await lanes.lock(connection, [ending.lane for ending in ordered])
+                mine = [ending for ending in ordered if not ending.lane.lost]
                 await self._outbox.append(connection, [said for ending in mine for said in ending.said])
                 await settle(connection, mine)
         except OutcomeUnknown:
@@ -205,4 +219,4 @@ class OutsideWorker:
             log.warning("finish unknown, the lanes' leases will run out", lanes=len(endings))
             return [False] * len(endings)
         self._outbox.committed()
-        return [ending.lane.key in held for ending in endings]
+        return [not ending.lane.lost for ending in endings]

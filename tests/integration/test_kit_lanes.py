@@ -115,13 +115,18 @@ select c.wake, i.position from claimed c join inbox i on i."group" = c."group" a
 """
 
 
+async def somebody_sleeps(kit: Kit) -> bool:
+    asleep = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+    return bool(await kit.pool.fetchval(asleep))
+
+
 async def test_claiming_and_reading_in_one_statement_would_sleep_over_a_message(kit: Kit) -> None:
     """The forced interleaving behind L2: between the statement's snapshot and its lock a message arrives."""
     group, order = events_group(), an_order()
     first, second = events_about(order, 2)
     await arrive(kit, group, [first])
     joined = asyncio.create_task(kit.pool.fetch(CLAIM_AND_READ, str(order.id)))
-    await eventually(lambda: kit.pool.fetchval("select count(*) from pg_stat_activity where query like '%slowly%'"))
+    await eventually(lambda: somebody_sleeps(kit))
     await arrive(kit, group, [second])
     in_one = await joined
     assert [row["wake"] for row in in_one] == [1], "it knows of the second wake"
@@ -229,6 +234,83 @@ async def test_a_worker_that_lost_its_lane_writes_nothing(kit: Kit) -> None:
     assert zombie.lost
     await lanes.renew(kit.pool, [living])
     assert not living.lost
+
+
+async def test_of_two_claims_of_one_lane_in_one_commit_only_the_living_one_is_ours(kit: Kit) -> None:
+    """A worker claims again, under a new token, what it lost itself: both attempts may end at the same moment."""
+    group, order = events_group(), an_order()
+    await arrive(kit, group, events_about(order, 1))
+    (zombie,) = await lanes.claim(kit.pool, [group.name], 10, 0.0)
+    (living,) = await lanes.claim(kit.pool, [group.name], 10)
+    await lanes.renew(kit.pool, [zombie, living])
+    assert (zombie.lost, living.lost) == (True, False)
+    zombie.lost = False
+    async with transaction(kit.pool) as connection:
+        assert await lanes.lock(connection, [zombie, living]) == [living]
+    assert zombie.lost
+
+
+async def test_what_the_living_and_the_lost_attempt_of_a_lane_say_is_said_once(kit: Kit) -> None:
+    group, order = events_group(), an_order()
+    (event,) = events_about(order, 1)
+    await arrive(kit, group, [event])
+    (zombie,) = await lanes.claim(kit.pool, [group.name], 10, 0.0)
+    (living,) = await lanes.claim(kit.pool, [group.name], 10)
+    await lanes.read(kit.pool, [zombie, living])
+    endings = [
+        Ending(lane, "finished", done=[lane.waiting[0].position], said=[(event.meta, [OrderPlaced(order=order)])])
+        for lane in (zombie, living)
+    ]
+    written = await outside(kit, group, Desk())._write_endings(endings)  # noqa: SLF001 - as one group commit
+    assert written == [False, True]
+    assert len(await said(kit, "order.placed.v1")) == 1
+
+
+async def test_leases_outlive_a_database_connection_that_breaks_again_and_again(kit: Kit) -> None:
+    group, desk, order = events_group(), Desk(), an_order()
+    desk.gate.clear()
+    await arrive(kit, group, events_about(order, 1))
+    async with running(outside(kit, group, desk, lease_seconds=3.0)):
+        await eventually(lambda: lane_state(kit, order, "leased"))
+        token, began = (row := await lane(kit, str(order.id)))["token"], row["due"]
+
+        async def still_ours() -> bool:
+            await kit.pool.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where application_name = 'lanes' and datname = current_database()"
+            )
+            return await leased_until(kit, order, began + timedelta(seconds=3))
+
+        await eventually(still_ours, timeout=15, every=0.6)
+        assert (await lane(kit, str(order.id)))["token"] == token
+        desk.gate.set()
+        await eventually(lambda: is_idle(kit, str(order.id)))
+    assert len(desk.seen) == 1
+
+
+async def test_a_message_whose_outcome_cannot_be_written_has_failed(kit: Kit) -> None:
+    group, order, name = Group("notifications", reads=ORDERS_EVENTS), an_order(), "x" * 2_000_000
+
+    @group.on(OrderPlaced)
+    async def say_too_much(event: OrderPlaced) -> list[Message]:
+        line = event.order.lines[0].model_copy(update={"name": name})
+        return [OrderPlaced(order=event.order.model_copy(update={"lines": [line]}))]
+
+    await arrive(kit, group, events_about(order, 1))
+    async with running(outside(kit, group, Desk())):
+        await eventually(lambda: lane_has_failed(kit, order))
+    row = await lane(kit, str(order.id))
+    assert row["error"].startswith("RecordTooLarge")
+    assert row["failing_since"] is not None
+
+
+async def test_a_record_that_this_version_can_no_longer_read_is_dead_at_once(kit: Kit) -> None:
+    group, order = commands_group(), an_order()
+    await arrive(kit, group, [to_place(order)])
+    await kit.pool.execute("update message set record = 'no envelope'")
+    async with running(inside(kit, group, Desk())):
+        await eventually(lambda: lane_state(kit, order, "blocked"))
+    assert await kit.count("inbox", "state = 'dead'") == 1
 
 
 async def test_a_lease_is_renewed_while_the_handler_runs(kit: Kit) -> None:
