@@ -35,7 +35,7 @@ from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) m(so
 where c.source = m.source and c.subject = m.subject and c.topic = $1
 """
 READ_HELD = """
-select h.source, h.subject, h.partition, h.record
+select h.source, h.subject, h.partition, h."offset", h.headers, h.record
 from held h join unnest($2::text[], $3::text[]) k(source, subject)
   on h.source = k.source and h.subject = k.subject and h.topic = $1
 order by h.source, h.subject, h.incarnation, h.n
@@ -45,9 +45,9 @@ delete from held h using unnest($2::text[], $3::text[], $4::bigint[], $5::bigint
 where h.topic = $1 and h.source = k.source and h.subject = k.subject and h.incarnation = k.incarnation and h.n = k.n
 """
 INSERT_HELD = """
-insert into held (topic, source, subject, incarnation, n, id, type, shop, record, partition)
+insert into held (topic, source, subject, incarnation, n, id, type, shop, record, partition, "offset", headers)
 select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-  $9::bytea[], $10::int[]) on conflict do nothing
+  $9::bytea[], $10::int[], $11::bigint[], $12::bytea[]) on conflict do nothing
 """
 INSERT_SEEN = """
 insert into seen (topic, source, id)

@@ -15,7 +15,7 @@ from shared.messaging import metrics
 from shared.messaging.cursors import Cursor, Fate, Stream
 from shared.messaging.database import Connection
 from shared.messaging.groups import Group
-from shared.messaging.intake import Arrived, Quarantined, Understood, understand
+from shared.messaging.intake import Arrived, Quarantined, Understood, headers_from_bytes, understand
 
 Key = tuple[str, str]
 
@@ -162,20 +162,23 @@ class IngestStore:
     async def _unseen(
         self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
     ) -> list[Understood]:
-        first = {(record.envelope.source, record.envelope.id): record for record in reversed(records)}
+        first: dict[Key, Understood] = {}
+        for record in records:
+            first.setdefault((record.envelope.source, record.envelope.id), record)
         keys = sorted(first)
         rows = await connection.fetch(
             sql.INSERT_SEEN, self.topic.name, [source for source, _ in keys], [id_ for _, id_ in keys]
         )
         new = {(row["source"], row["id"]) for row in rows}
         fates["duplicate"] += len(records) - len(new)
-        return [record for key, record in reversed(first.items()) if key in new]
+        return [record for key, record in first.items() if key in new]
 
     async def _store(self, connection: Connection, records: Sequence[Understood], fates: Counter[str]) -> None:
-        types = {record.envelope.type for record in records if record.envelope.shadow is None}
+        primary = [record for record in records if record.envelope.shadow is None]
+        types = {record.envelope.type for record in primary}
         wanted = [(type_, group.name) for type_ in types for group in self._groups if group.handles(type_)]
         handled = {type_ for type_, _ in wanted}
-        wanted_records = [record for record in records if record.envelope.type in handled]
+        wanted_records = [record for record in primary if record.envelope.type in handled]
         known = handled.union(CONTRACTS)
         passed = [record for record in records if record.envelope.type not in known]
         if wanted_records:
@@ -282,7 +285,7 @@ _message_row = sql.RowOf(
     ),
 )
 _held_row = sql.RowOf(
-    9,
+    11,
     lambda record: (
         record.envelope.source,
         record.envelope.subject,
@@ -293,6 +296,8 @@ _held_row = sql.RowOf(
         record.envelope.shop,
         record.arrived.value,
         record.arrived.partition,
+        record.arrived.offset,
+        record.arrived.headers_as_bytes(),
     ),
 )
 _numbered_key = sql.RowOf(
@@ -315,4 +320,5 @@ def _fact_row(record: Understood) -> tuple[object, ...]:
 
 
 def _arrived_again(row: asyncpg.Record, topic: Topic) -> Arrived:
-    return Arrived(topic.name, row["partition"], 0, row["subject"].encode(), row["record"], [])
+    headers = headers_from_bytes(row["headers"])
+    return Arrived(topic.name, row["partition"], row["offset"], row["subject"].encode(), row["record"], headers)

@@ -1,7 +1,7 @@
 """From a Kafka record to something understood, or a reason why not; nothing here fails on what a record contains."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -32,6 +32,11 @@ class Arrived:
         """The headers as JSON, their values in base64, so that no byte of them is lost."""
         pairs = [[name, None if value is None else b64encode(value).decode()] for name, value in self.headers]
         return json.dumps(pairs).encode()
+
+
+def headers_from_bytes(headers: bytes) -> list[tuple[str, bytes | None]]:
+    """What `headers_as_bytes` kept."""
+    return [(name, None if value is None else b64decode(value)) for name, value in json.loads(headers)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,24 @@ async def test_an_old_life_is_quarantined_with_what_was_held_of_it(kit: Kit) -> 
     assert [reason[:8] for reason in await reasons(kit)] == ["old life", "old life"]
 
 
+async def test_everything_that_was_held_of_an_old_life_is_kept_with_the_offset_it_came_from(kit: Kit) -> None:
+    order, store = str(uuid4()), IngestStore(kit.pool, ORDERS_LOG, [log])
+    documents = [an_entry(order, 1), an_entry(order, 5), an_entry(order, 6), an_entry(order, 2, 1_800_000_000)]
+    for n, document in enumerate(documents):
+        await store.take([Arrived("orders.log", 0, n, *a_record(document), [("h", b"\xff")])])
+    rows = await kit.pool.fetch('select "offset", value, headers from quarantine order by "offset"')
+    assert [(row["offset"], json.loads(row["value"])["sequence"][-1]) for row in rows] == [(1, "5"), (2, "6")]
+    assert {bytes(row["headers"]) for row in rows} == {b'[["h", "/w=="]]'}
+    assert await kit.count("held") == 0
+
+
+async def test_a_shadow_is_passed_over_whatever_else_is_in_its_batch(kit: Kit) -> None:
+    order, store = str(uuid4()), IngestStore(kit.pool, ORDERS_LOG, [log])
+    documents = [an_entry(order, 1), an_entry(order, 2, shadow="true"), an_entry(order, 3)]
+    await store.take([Arrived("orders.log", 0, n, *a_record(document), []) for n, document in enumerate(documents)])
+    assert await inbox(kit, order) == ["01", "03"]
+
+
 async def test_an_unknown_type_takes_its_turn_and_is_kept(kit: Kit) -> None:
     order, store = str(uuid4()), IngestStore(kit.pool, ORDERS_LOG, [log])
     documents = [an_entry(order, 1), an_entry(order, 2) | {"type": "parcel.weighed.v1"}, an_entry(order, 3)]
@@ -229,6 +247,16 @@ async def test_commands_are_taken_in_once_per_source_and_id(kit: Kit) -> None:
     await store.take([Arrived("orders.commands", 0, n, *record, []) for n in range(3)])
     await store.take([Arrived("orders.commands", 0, 3, *record, [])])
     assert await kit.count("inbox") == 1
+
+
+async def test_a_command_that_comes_again_behind_later_ones_keeps_its_place(kit: Kit) -> None:
+    placing, again = to_place(order := an_order()), to_place(order)
+    store = IngestStore(kit.pool, ORDERS_COMMANDS, [commands])
+    records = [(command.subject.encode(), write_record(command, command.meta).encode()) for command in (placing, again)]
+    arrival = [*records, records[0]]
+    await store.take([Arrived("orders.commands", 0, n, *record, []) for n, record in enumerate(arrival)])
+    rows = await kit.pool.fetch("select id from message order by position")
+    assert [row["id"] for row in rows] == [placing.meta.id, again.meta.id]
 
 
 async def test_a_sequence_of_a_shop_fronts_own_means_nothing_on_the_command_topic(kit: Kit) -> None:

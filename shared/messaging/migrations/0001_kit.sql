@@ -64,6 +64,8 @@ create table held (
   shop text not null,
   record bytea not null,
   partition int not null,
+  "offset" bigint not null,
+  headers bytea not null,
   at timestamptz not null default clock_timestamp(),
   primary key (source, subject, topic, incarnation, n)
 );
