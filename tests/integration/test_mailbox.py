@@ -1,6 +1,7 @@
 """The mailbox answers 250 only for a mail that a crash cannot take back, and shows any mail without harm."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import smtplib
@@ -110,6 +111,16 @@ async def test_an_accepted_mail_survives_the_death_of_the_mailbox(own_mailbox: M
         assert [mail["number"] for mail in await again.messages()] == [2, 1]
     finally:
         await again.process.stop()
+
+
+async def test_the_mailbox_ends_though_a_client_is_still_connected(own_mailbox: Mailbox) -> None:
+    with smtplib.SMTP(own_mailbox.host, own_mailbox.smtp_port, timeout=10) as smtp:
+        smtp.noop()
+        own_mailbox.process.send(signal.SIGTERM)
+        assert await own_mailbox.process.ended(10)
+        assert own_mailbox.process.exit_code() == 0
+        with contextlib.suppress(smtplib.SMTPServerDisconnected):
+            smtp.noop()
 
 
 def test_a_mail_is_synced_before_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

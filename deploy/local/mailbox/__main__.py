@@ -42,8 +42,10 @@ async def serve(host: str, smtp_port: int, http_port: int, folder: Path) -> None
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
-    async with smtp:
+    try:
         await web.serve()
+    finally:
+        smtp.close()  # and no wait: a client may keep its connection for as long as it likes
 
 
 def main(
