@@ -52,6 +52,8 @@ select id, topic, aggregateid, type, payload, sequence from gone order by positi
 PARK = """
 insert into parked (topic, aggregateid, error) values ($1, $2, $3) on conflict do nothing
 """
+SHORTLY = "set local lock_timeout = '500ms'"
+"""Whoever waits for the lock of a partitioned table holds up all its readers, and a dump reads it for hours."""
 MONTH = "create table if not exists announced_{name} partition of announced for values from ('{start}') to ('{end}')"
 
 log = structlog.get_logger(__name__)
@@ -159,7 +161,11 @@ class Relay:
         month = datetime.now(UTC).date().replace(day=1)
         for _ in range(2):
             following = (month + timedelta(days=32)).replace(day=1)
-            await connection.execute(MONTH.format(name=f"{month:%Y_%m}", start=month, end=following))
+            month_ahead = MONTH.format(name=f"{month:%Y_%m}", start=month, end=following)
+            try:
+                await connection.execute(f"{SHORTLY}; {month_ahead}")
+            except asyncpg.LockNotAvailableError:
+                log.warning("a partition is not made yet: somebody reads what was announced", month=str(month))
             month = following
 
     async def _read(
@@ -178,7 +184,10 @@ class Relay:
         if not errors:
             return
         await self._discard_producer()
-        row, error = next(((r, e) for r, e in errors if isinstance(e, REFUSED_FOR_ITSELF)), errors[0])
+        firsts: dict[tuple[str, str], tuple[asyncpg.Record, BaseException]] = {}
+        for row, error in errors:
+            firsts.setdefault((row["topic"], row["aggregateid"]), (row, error))
+        row, error = next(((r, e) for r, e in firsts.values() if isinstance(e, REFUSED_FOR_ITSELF)), errors[0])
         if not isinstance(error, REFUSED_FOR_ITSELF):
             raise error
         await self._send_alone(connection, lease, row)

@@ -108,6 +108,24 @@ async def test_what_orders_publishes_is_kept_in_the_order_of_publishing(kit_on_k
     assert [row["number"] for row in rows] == sorted({row["number"] for row in rows})
 
 
+async def test_a_long_reader_of_what_was_announced_does_not_hold_up_the_relay_at_the_turn_of_a_month(
+    kit_on_kafka: Kit,
+) -> None:
+    kit = kit_on_kafka
+    async with running(a_relay(kit, keeps=True)):
+        await place(kit, an_order())
+        await eventually(lambda: outbox_is_empty(kit))
+    months = await kit.pool.fetch(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'announced'::regclass order by 1"
+    )
+    await kit.pool.execute(f"drop table {months[-1][0]}")
+    async with transaction(kit.pool) as reader:
+        await reader.fetch("select * from announced")
+        async with running(a_relay(kit, keeps=True)):
+            await place(kit, an_order())
+            await eventually(lambda: outbox_is_empty(kit))
+
+
 async def test_of_two_relays_one_publishes_and_the_other_takes_over_when_it_is_gone(kit_on_kafka: Kit) -> None:
     kit = kit_on_kafka
     orders = [an_order() for _ in range(50)]
