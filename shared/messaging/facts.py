@@ -71,8 +71,24 @@ async def _ends(kafka: str, topic: str) -> dict[int, int]:
         await consumer.start()
         await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - partitions_for_topic knows subscribed ones only
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         starts = await consumer.beginning_offsets(partitions)
+        return {p.partition: await _after_the_last(consumer, p, starts[p], ends[p]) for p in partitions}
     finally:
         await consumer.stop()
-    return {partition.partition: end for partition, end in ends.items() if end > starts[partition]}
+
+
+async def _after_the_last(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int) -> int:
+    """The offset after the last record, 0 without any: markers and compacted ranges have offsets, no records."""
+    first, span = end, 1
+    while first > start:
+        first, span = max(start, end - span), span * 2
+        consumer.seek(partition, first)
+        following = 0
+        while await consumer.position(partition) < end:
+            for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, []):
+                following = record.offset + 1
+        if following:
+            return following
+    return 0

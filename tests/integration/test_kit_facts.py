@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from shared.contracts.message import Sequence as Number
 from shared.contracts.message import write_record
@@ -69,3 +70,16 @@ async def test_reactions_may_begin_when_all_facts_that_were_there_are_known(kit_
     async with running(ingest):
         await eventually(ready.done)
     assert await known_name(kit) == "name 5"
+
+
+async def test_the_last_offset_of_the_facts_may_have_no_record(kit_on_kafka: Kit) -> None:
+    """A transaction's marker, or what compaction left of a tombstone: nobody will ever read it."""
+    kit, fact = kit_on_kafka, a_fact("in a transaction", 1)
+    transactional = AIOKafkaProducer(bootstrap_servers=kit.kafka, transactional_id=kit.prefix + "facts")
+    async with transactional as producer, producer.transaction():
+        value = write_record(fact, fact.meta).encode()
+        await producer.send_and_wait(kit.prefix + SHOPS_FACTS.name, value, key=fact.subject.encode())
+    ingest = Ingest(kit.pool, kit.kafka, SHOPS_FACTS, [], kit.bell, service="test", prefix=kit.prefix)
+    async with running(ingest), asyncio.timeout(20):
+        await read_to_the_end(kit.pool, kit.kafka, kit.prefix, asyncio.Event())
+    assert await known_name(kit) == "in a transaction"
