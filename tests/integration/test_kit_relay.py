@@ -5,6 +5,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -15,6 +16,7 @@ from shared.contracts.order_events import OrderPlaced
 from shared.contracts.topics import ORDERS_EVENTS, ORDERS_LOG
 from shared.messaging.database import transaction
 from shared.messaging.relay import Relay, _acknowledged
+from shared.messaging.relay_lease import RelayLease
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from tests.builders import a_line, an_order, placed, to_place
 from tests.plugins.kit import Kit, running
@@ -92,6 +94,27 @@ async def test_the_floor_rises_over_rows_that_were_published(kit_on_kafka: Kit) 
         await place(kit, an_order())
         await eventually(lambda: outbox_is_empty(kit))
     assert len(await kit.records(ORDERS_EVENTS)) == 3
+
+
+class Expired(RelayLease):
+    """A lease whose time is over since its owner last looked."""
+
+    async def held(self) -> bool:
+        return True
+
+
+async def test_a_read_that_the_lost_lease_left_empty_raises_no_floor(kit: Kit) -> None:
+    for _ in range(3):
+        await place(kit, an_order())
+    relay, stopping = a_relay(kit), asyncio.Event()
+    connection = await asyncpg.connect(kit.dsn)
+    working = asyncio.create_task(relay._publish_while_leased(connection, Expired(connection), stopping))  # noqa: SLF001
+    began = relay.last_tick()
+    await eventually(lambda: relay.last_tick() > began + 2)
+    stopping.set()
+    await working
+    await connection.close()
+    assert relay._floor.value == 0  # noqa: SLF001
 
 
 async def test_what_orders_publishes_is_kept_in_the_order_of_publishing(kit_on_kafka: Kit) -> None:
