@@ -15,10 +15,12 @@ EVERY_SECONDS = 5.0
 BATCH = 5_000
 
 WAKE = """
-with asleep as (
+with found as materialized (
   select l."group", l.subject from lane l where l.state = 'idle' and exists (
-    select from inbox i join message m using (position) where i."group" = l."group" and i.subject = l.subject
-      and i.state = 'ready' and m.at < now() - interval '3 s')
+    select from inbox i where i."group" = l."group" and i.subject = l.subject and i.state = 'ready'
+      and i.position <= (select max(position) from message where at < now() - interval '3 s'))),
+asleep as (
+  select l."group", l.subject from found f join lane l using ("group", subject) where l.state = 'idle'
   order by 1, 2 limit 1000 for update of l skip locked)
 update lane l set state = 'ready', wake = l.wake + 1, due = clock_timestamp() from asleep a
 where l."group" = a."group" and l.subject = a.subject
