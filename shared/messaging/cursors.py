@@ -70,13 +70,13 @@ class Stream:
 
     def release(self, waiting: Iterable[Understood]) -> list[Understood]:
         """Offers what was held before; returns what need not be held any longer, whatever became of it."""
-        here = dict(self.held)
-        self.held = {}
         before = {record.number: record for record in waiting if record.number is not None}
-        settled = []
-        for number, record in sorted({**here, **before}.items(), key=lambda item: item[0]):
-            if self.offer(record) is not Fate.HELD and number in before:
-                settled.append(record)
-        for number in before:
-            self.held.pop(number, None)
-        return settled
+        left = {**self.held, **before}
+        life = -1
+        while self.cursor.incarnation > life:  # a new life refuses what waits of an older one
+            life = self.cursor.incarnation
+            for number, record in sorted(left.items()):
+                if self.offer(record) is not Fate.HELD:
+                    del left[number]
+        self.held = {number: record for number, record in left.items() if number not in before}
+        return [record for number, record in before.items() if number not in left]

@@ -6,6 +6,7 @@ whether it happened, and says `unknown`.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
@@ -210,14 +211,18 @@ class Effects:
 
 
 def _storable(value: Any) -> Any:
-    """What the world answered, without what PostgreSQL cannot store: NUL and lone surrogates."""
+    """What the world answered, without what PostgreSQL cannot store: NUL, lone surrogates, numbers without end."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\x00", " ")
     if isinstance(value, dict):
         return {_storable(name): _storable(item) for name, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_storable(item) for item in value]
-    return value
+    return value if value is None or isinstance(value, int) or _is_finite(value) else _storable(str(value))
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _as_result(outcome: Outcome) -> dict[str, Any]:

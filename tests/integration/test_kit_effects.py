@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -166,6 +168,14 @@ async def test_an_answer_with_what_postgresql_cannot_store_is_recorded_all_the_s
         await once(kit, World(Failed("refused", "a\x00b \ud800")))
         outcome = await once(kit, World(DONE))
     assert outcome == Failed("refused", "a b ?")
+
+
+async def test_an_answer_with_what_json_does_not_have_is_recorded_all_the_same(kit: Kit) -> None:
+    answer = Done({"balance": float("nan"), "due": [float("inf")], "at": date(2026, 11, 25), "price": Decimal("1.50")})
+    async with a_lane(kit), asyncio.timeout(10):
+        await once(kit, World(answer))
+        outcome = await once(kit, World(DONE))
+    assert outcome == Done({"balance": "nan", "due": ["inf"], "at": "2026-11-25", "price": "1.50"})
 
 
 async def test_many_effects_start_in_one_commit_and_each_is_called_once(kit: Kit) -> None:

@@ -70,3 +70,13 @@ def test_what_was_held_of_an_older_life_is_refused_when_a_new_one_begins() -> No
     assert [(record.number, fate) for record, fate in stream.refused] == [(Number(1, 6), Fate.OLD_LIFE)]
     assert numbers(stream) == [4, 5]
     assert len(settled) == 2
+
+
+def test_what_was_held_is_refused_too_when_the_new_life_was_held_beside_it() -> None:
+    stream = Stream(Cursor(1, 3, "1-3"))
+    stream.offer(a_record(4))
+    settled = stream.release([a_record(6), a_record(5, incarnation=2), a_record(9, incarnation=2)])
+    assert [(record.number, fate) for record, fate in stream.refused] == [(Number(1, 6), Fate.OLD_LIFE)]
+    assert numbers(stream) == [4, 5]
+    assert len(settled) == 2
+    assert not stream.held, "what waits on is in the table already"
