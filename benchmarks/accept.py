@@ -68,15 +68,12 @@ async def _ours(world: World, roles: str) -> AsyncIterator[Contender]:
     ):
         shop = a_shop()
         token = (await set_up_shops(dsn, [shop]))[shop.shop]
-        async with shop_fronts(orders.port, token, AT_A_TIME) as fronts:
 
-            async def place(number: int) -> None:
-                await fronts[number].place()
+        async def measure_once() -> float:
+            async with shop_fronts(orders.port, token, AT_A_TIME) as fronts:
+                rate = await per_second(world.seconds(SECONDS), AT_A_TIME, lambda number: fronts[number].place())
+            if "relay" in roles:
+                await drained(dsn)
+            return rate
 
-            async def measure_once() -> float:
-                rate = await per_second(world.seconds(SECONDS), AT_A_TIME, place)
-                if "relay" in roles:
-                    await drained(dsn)
-                return rate
-
-            yield measure_once
+        yield measure_once
