@@ -28,6 +28,7 @@ from shared.messaging.finish import Ending, ended, settle
 from shared.messaging.groups import Group, Reaction, Workspace
 from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
+from shared.messaging.spans import handling
 from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
@@ -170,10 +171,11 @@ class InsideWorker:
     async def _one_by_one(self, lane: Lane) -> None:
         while lane.waiting and not lane.lost:
             waiting, *rest = lane.waiting
-            outcome = await attempt(lambda first=waiting, after=rest: self._alone(lane, first, after))  # type: ignore[misc]
-            if isinstance(outcome, Failure):
-                await self._failed(lane, waiting, rest, outcome)
-                return
+            with handling(lane.group, waiting.record):
+                outcome = await attempt(lambda first=waiting, after=rest: self._alone(lane, first, after))  # type: ignore[misc]
+                if isinstance(outcome, Failure):
+                    await self._failed(lane, waiting, rest, outcome)
+                    return
             lane.waiting, lane.attempts, lane.failing_since = rest, 1, None
 
     async def _alone(self, lane: Lane, waiting: Waiting, rest: Sequence[Waiting]) -> None:
@@ -192,7 +194,7 @@ class InsideWorker:
             ending = Ending(lane, "retry")
             ending.failed(waiting.position, failure, blocks=self._blocks(waiting))
             await settle(connection, [ending])
-        log.warning("message failed", group=lane.group, order_id=lane.subject, error=str(failure), behind=len(rest))
+        log.warning("message failed", group=lane.group, error=str(failure), behind=len(rest), exc_info=failure.error)
 
     def _blocks(self, waiting: Waiting) -> bool:
         try:

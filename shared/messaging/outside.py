@@ -7,7 +7,6 @@ from typing import Any
 
 import asyncpg
 import structlog
-from opentelemetry import propagate, trace
 
 from shared.contracts.message import Message, NotUnderstood
 from shared.messaging import lanes, metrics
@@ -21,10 +20,10 @@ from shared.messaging.groups import Group, Reaction
 from shared.messaging.inside import MAX_BACK_OFF, MIN_BACK_OFF, QUICK
 from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
+from shared.messaging.spans import handling
 from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
-tracer = trace.get_tracer(__name__)
 
 
 class OutsideWorker:
@@ -139,7 +138,8 @@ class OutsideWorker:
         while remaining and not lane.lost:
             waiting = remaining.pop(0)
             started = time.perf_counter()
-            ending = await self._handled(lane, waiting)
+            with handling(lane.group, waiting.record):
+                ending = await self._handled(lane, waiting)
             if ending is None:
                 return
             if ending.verdict == "leased" and (not remaining or self._stopping.is_set()):
@@ -175,7 +175,7 @@ class OutsideWorker:
         except NotUnderstood as error:
             outcome = Failure(Reject(error.reason))
         else:
-            outcome = await self._react(reaction, message, lane)
+            outcome = await attempt(lambda: reaction(message, self._provided))
         if isinstance(outcome, Failure) and isinstance(outcome.error, LaneLost):
             lane.lost = True
             metrics.lost_lanes.labels(lane.group).inc()
@@ -186,7 +186,6 @@ class OutsideWorker:
             log.warning(
                 "message failed",
                 group=lane.group,
-                order_id=lane.subject,
                 attempts=lane.attempts,
                 error=str(outcome),
                 exc_info=outcome.error,
@@ -196,14 +195,6 @@ class OutsideWorker:
         ending.said.append((message.meta, outcome))
         metrics.handled.labels(lane.group, "done").inc()
         return ending
-
-    async def _react(self, reaction: Reaction, message: Message, lane: Lane) -> Sequence[Message] | Failure:
-        parent = propagate.extract({"traceparent": message.meta.traceparent or ""})
-        with (
-            tracer.start_as_current_span(f"{lane.group} {message.type}", context=parent),
-            structlog.contextvars.bound_contextvars(order_id=lane.subject, shop=message.meta.shop),
-        ):
-            return await attempt(lambda: reaction(message, self._provided))
 
     async def _write_endings(self, endings: Sequence[Ending]) -> list[bool]:
         """Whether each was written: False where another worker has claimed the lane."""
