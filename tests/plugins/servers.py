@@ -6,6 +6,7 @@ Nothing is started before the first test that asks; every test has a database an
 import asyncio
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -56,11 +57,19 @@ def _wants_containers() -> bool:
     wanted = os.environ.get("TEST_SERVERS")
     if wanted in {"local", "containers"}:
         return wanted == "containers"
-    if not os.environ.get("DOCKER_HOST") and not Path("/var/run/docker.sock").exists():
+    if not _something_listens(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"):
         return False
     from tests.plugins import containers  # noqa: PLC0415 - its imports take a second, and most runs need none of them
 
     return containers.engine_answers()
+
+
+def _something_listens(engine: str) -> bool:
+    path = engine.removeprefix("unix://")
+    if path == engine:
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def _containers(folder: Path) -> Servers:

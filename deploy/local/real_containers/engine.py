@@ -89,6 +89,7 @@ async def _start(folder: Path, env: dict[str, str]) -> Process:
 
 def _clear_up(folder: Path, *, keep: bool) -> None:
     succeeds(["ip", "link", "delete", "docker0"])
+    succeeds(["umount", _RUN / "exec" / "netns" / "default"])
     shutil.rmtree(_RUN, ignore_errors=True)
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
