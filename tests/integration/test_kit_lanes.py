@@ -270,7 +270,7 @@ async def test_leases_outlive_a_database_connection_that_breaks_again_and_again(
     group, desk, order = events_group(), Desk(), an_order()
     desk.gate.clear()
     await arrive(kit, group, events_about(order, 1))
-    async with running(outside(kit, group, desk, lease_seconds=3.0)):
+    async with running(outside(kit, group, desk, lease_seconds=9.0)):
         await eventually(lambda: lane_state(kit, order, "leased"))
         token, began = (row := await lane(kit, str(order.id)))["token"], row["due"]
 
