@@ -13,6 +13,7 @@ from pathlib import Path
 from deploy.local.failure import LocalStackError
 
 _SYSTEM_STATE = Path("/var/lib/ordersystem")
+_STANDS_FOR = ".stands-for"
 
 
 def cache_folder() -> Path:
@@ -38,6 +39,23 @@ def reachable_folder(folder: Path, user: str | None) -> Path:
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     _SYSTEM_STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
     return _SYSTEM_STATE / digest
+
+
+def note_stand_in(folder: Path, used: Path) -> None:
+    """Write down whose place `used` takes, if it is not `folder` itself, so that it goes when the checkout is gone."""
+    if used != folder.absolute():
+        used.with_suffix(_STANDS_FOR).write_text(str(folder.absolute()))
+
+
+def forget_orphans() -> None:
+    """Delete what stands for folders of checkouts that were deleted, unless a server still runs there."""
+    if not os.access(_SYSTEM_STATE, os.W_OK):
+        return
+    for record in _SYSTEM_STATE.glob(f"*{_STANDS_FOR}"):
+        orphan = record.with_suffix("")
+        if not Path(record.read_text()).parent.exists() and not (orphan / "postmaster.pid").exists():
+            shutil.rmtree(orphan, ignore_errors=True)
+            record.unlink(missing_ok=True)
 
 
 def _may_enter(folder: Path, user: str) -> bool:

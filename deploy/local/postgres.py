@@ -15,7 +15,7 @@ import asyncpg
 
 from deploy.local import system
 from deploy.local.failure import LocalStackError
-from deploy.local.folders import cache_folder, give_to, locked, reachable_folder
+from deploy.local.folders import cache_folder, forget_orphans, give_to, locked, note_stand_in, reachable_folder
 from deploy.local.ports import HOST
 from deploy.local.processes import Process, start_process
 
@@ -74,6 +74,7 @@ async def start(folder: Path, port: int, log: Path) -> Postgres:
     user = _unprivileged_user()
     data = reachable_folder(folder, user)
     await asyncio.to_thread(_prepare, programs, data, user)
+    await asyncio.to_thread(note_stand_in, folder, data)
     await _end_leftover(folder)
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port), *settings]
@@ -105,6 +106,7 @@ def _prepare(programs: Path, data: Path, user: str | None) -> None:
     if (data / "PG_VERSION").exists():
         _refuse_other_version(programs, data)
         return
+    forget_orphans()
     made = _initialised(programs, user)
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(made, data)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import system
+from deploy.local import folders, system
 from deploy.local.failure import LocalStackError, MissingProgramError
 from deploy.local.folders import locked_or_busy, reachable_folder
 from deploy.local.ports import HOST, RememberedPorts, is_free, release_port, take_port
@@ -81,6 +81,24 @@ def test_a_folder_that_another_user_cannot_reach_is_stood_for_by_one_of_the_syst
     stands_for_it = reachable_folder(closed / "data", "nobody")
     assert closed not in stands_for_it.parents
     assert stands_for_it == reachable_folder(closed / "data", "nobody")
+
+
+def test_what_stands_for_a_deleted_checkout_goes_unless_a_server_runs_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_SYSTEM_STATE", tmp_path / "system")
+    places = {}
+    for name in ("kept", "deleted", "running"):
+        checkout = tmp_path / name
+        checkout.mkdir(mode=0o700)
+        places[name] = reachable_folder(checkout / "data", "nobody")
+        places[name].mkdir()
+        folders.note_stand_in(checkout / "data", places[name])
+    (places["running"] / "postmaster.pid").touch()
+    (tmp_path / "deleted").rmdir()
+    (tmp_path / "running").rmdir()
+    folders.forget_orphans()
+    assert {name: place.exists() for name, place in places.items()} == {"kept": True, "deleted": False, "running": True}
 
 
 def test_a_stack_that_runs_is_not_started_twice(tmp_path: Path) -> None:
