@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 
 from shared.messaging import metrics
 from shared.messaging.database import DATABASE_ERRORS
+from shared.messaging.part import Part
 from shared.messaging.wakeup import pause
 
 EVERY_SECONDS = 5.0
@@ -27,21 +28,14 @@ EFFECTS = "select state, count(*) from effect where state in ('planned', 'starte
 log = structlog.get_logger(__name__)
 
 
-class Gauges:
+class Gauges(Part):
     """A component: keeps the gauges of `metrics` true to a few seconds, and the age of the outbox for the API."""
 
     def __init__(self, pool: asyncpg.Pool, *, every: float = EVERY_SECONDS) -> None:
-        self.name = "gauges"
+        super().__init__("gauges", problem=None)
         self.outbox_age = 0.0
         """Seconds that the oldest row of the outbox has waited, as last read."""
         self._pool, self._every = pool, every
-        self._tick = time.monotonic()
-
-    def last_tick(self) -> float:
-        return self._tick
-
-    def problem(self) -> str | None:
-        return None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Reads until `stopping`."""

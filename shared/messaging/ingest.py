@@ -22,6 +22,7 @@ from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
 from shared.messaging.intake import Arrived
 from shared.messaging.offsets import Offsets
+from shared.messaging.part import MAX_BACK_OFF, MIN_BACK_OFF, Part
 from shared.messaging.wakeup import Bell, pause
 
 MAX_RECORDS = 500
@@ -34,7 +35,6 @@ Ten milliseconds, asked for again and again, took half of what the idle stack ta
 """
 SESSION_SECONDS = 30.0
 """For so long a static member may be away before its partitions move; started again, it has them at once."""
-MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 
 log = structlog.get_logger(__name__)
 FASTSTREAM_LOG = logging.getLogger("faststream.ingest")
@@ -54,7 +54,7 @@ async def _records(message: Any) -> Any:
     return message.raw_message
 
 
-class Ingest:
+class Ingest(Part):
     """A component: one batch subscriber for one topic of a service, writing to the inbox of its groups."""
 
     def __init__(
@@ -71,22 +71,17 @@ class Ingest:
         session_seconds: float = SESSION_SECONDS,
     ) -> None:
         self._session_ms = int(session_seconds * 1000)
-        self.name = f"ingest:{topic.name}"
+        super().__init__(f"ingest:{topic.name}")
         self._kafka, self._topic, self._bell, self._prefix = kafka, topic, bell, prefix
         self._member = f"{service}-{instance}"
         self._kafka_group = f"{prefix}{service}.{topic.name}"
         self._store = IngestStore(pool, topic, groups)
         self._offsets = Offsets(pool, topic)
         self._stopping = asyncio.Event()
-        self._tick = time.monotonic()
-        self._waits_for: str | None = "it has not started"
-
-    def last_tick(self) -> float:
-        return self._tick
 
     def problem(self) -> str | None:
-        if self._waits_for is not None:
-            return self._waits_for
+        if self._problem is not None:
+            return self._problem
         if self._offsets.truncated:
             lost = ", ".join(
                 f"{partition.partition} (next {self._offsets.next.get(partition)}, log begins at {start})"
@@ -98,7 +93,6 @@ class Ingest:
     async def run(self, stopping: asyncio.Event) -> None:
         """Takes records in until `stopping`; a lost broker is waited for."""
         self._stopping = self._offsets.stopping = stopping
-        back_off = MIN_BACK_OFF
         while not stopping.is_set():
             self._tick = time.monotonic()
             broker = self._broker()
@@ -106,10 +100,8 @@ class Ingest:
                 await broker.start()
                 await self._watch(stopping)
             except (KafkaError, OSError, TimeoutError) as error:
-                self._waits_for = f"Kafka cannot be reached: {error}"[:300]
                 log.warning("ingest waits for Kafka", topic=self._topic.name, error=str(error))
-                await pause(back_off, stopping)
-                back_off = min(back_off * 2, MAX_BACK_OFF)
+                await self._wait_for_server(stopping, f"Kafka cannot be reached: {error}")
             finally:
                 await broker.stop()
 
@@ -146,7 +138,7 @@ class Ingest:
         return broker
 
     async def _watch(self, stopping: asyncio.Event) -> None:
-        self._waits_for = None
+        self._reached()
         watch_at = 0.0
         while not stopping.is_set():
             self._tick = time.monotonic()

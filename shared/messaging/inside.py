@@ -28,12 +28,12 @@ from shared.messaging.finish import Ending, ended, settle
 from shared.messaging.groups import Group, Reaction, Workspace
 from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
+from shared.messaging.part import Part
 from shared.messaging.spans import handling
 from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
 
-MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 QUICK = {
     "application_name": "lanes",
     "synchronous_commit": "off",
@@ -89,7 +89,7 @@ class Answer:
             self.refusal = Refused(reason, error.reason, errors)
 
 
-class InsideWorker:
+class InsideWorker(Part):
     """A component: works one inside group's lanes, up to fifty in one transaction.
 
     `workspaces` makes, from the transaction's connection, what the handlers need. A handler raises Refused before it
@@ -110,32 +110,20 @@ class InsideWorker:
         missing = group.needs() - set(workspaces)
         if missing:
             raise TypeError(f"group {group.name} needs {missing}, which nobody provides")
-        self.name = f"work:{group.name}"
+        super().__init__(f"work:{group.name}")
         self._pool, self._dsn, self._group, self._outbox, self._bell = pool, dsn, group, outbox, bell
         self._workspaces, self._poll = {kind: workspaces[kind] for kind in group.needs()}, poll
-        self._tick = time.monotonic()
-        self._problem: str | None = "it has not started"
-
-    def last_tick(self) -> float:
-        return self._tick
-
-    def problem(self) -> str | None:
-        return self._problem
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping`; a lost database is waited for."""
-        back_off = MIN_BACK_OFF
         while not stopping.is_set():
             try:
                 async with asyncpg.create_pool(self._dsn, min_size=1, max_size=1, server_settings=QUICK) as quick:
-                    self._problem = None
+                    self._reached()
                     await self._work(quick, stopping)
             except (*DATABASE_ERRORS, OutcomeUnknown) as error:
-                self._problem = f"PostgreSQL cannot be reached: {error}"[:300]
                 log.warning("worker interrupted", group=self._group.name, error=str(error))
-                self._tick = time.monotonic()
-                await pause(back_off, stopping)
-                back_off = min(back_off * 2, MAX_BACK_OFF)
+                await self._wait_for_server(stopping, f"PostgreSQL cannot be reached: {error}")
 
     async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
         while not stopping.is_set():

@@ -17,16 +17,17 @@ from shared.messaging.facts import read_to_the_end
 from shared.messaging.failures import Failure, LaneLost, Reject, attempt
 from shared.messaging.finish import Ending, settle
 from shared.messaging.groups import Group, Reaction
-from shared.messaging.inside import MAX_BACK_OFF, MIN_BACK_OFF, QUICK
+from shared.messaging.inside import QUICK
 from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
+from shared.messaging.part import Part
 from shared.messaging.spans import handling
 from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
 
 
-class OutsideWorker:
+class OutsideWorker(Part):
     """A component: works the lanes of groups whose handlers call the outside world.
 
     `provided` gives, by type, what the handlers need. `facts_of`, a Kafka address and a topic prefix: the first claim
@@ -50,7 +51,7 @@ class OutsideWorker:
         missing = {kind for group in groups for kind in group.needs()} - set(provided)
         if missing:
             raise TypeError(f"nobody provides {missing}")
-        self.name = "work:" + ",".join(group.name for group in groups)
+        super().__init__("work:" + ",".join(group.name for group in groups))
         self._pool, self._dsn, self._outbox, self._bell, self._provided = pool, dsn, outbox, bell, provided
         self._groups = {group.name: group for group in groups}
         self._most, self._lease, self._poll = most_lanes, lease_seconds, poll
@@ -58,31 +59,19 @@ class OutsideWorker:
         self._finishes: GroupCommit[Ending, bool] = GroupCommit(self._write_endings)
         self._running: dict[asyncio.Task[None], Lane] = {}
         self._stopping = asyncio.Event()
-        self._tick = time.monotonic()
-        self._problem: str | None = "it has not started"
-
-    def last_tick(self) -> float:
-        return self._tick
-
-    def problem(self) -> str | None:
-        return self._problem
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping`, then finishes the messages in hand and gives the lanes back."""
         self._stopping = stopping
         await self._until_facts_are_known(stopping)
-        back_off = MIN_BACK_OFF
         while not stopping.is_set():
             try:
                 async with asyncpg.create_pool(self._dsn, min_size=1, max_size=2, server_settings=QUICK) as quick:
-                    self._problem = None
+                    self._reached()
                     await self._work(quick, stopping)
             except DATABASE_ERRORS as error:
-                self._problem = f"PostgreSQL cannot be reached: {error}"[:300]
                 log.warning("worker interrupted", worker=self.name, error=str(error))
-                self._tick = time.monotonic()
-                await pause(back_off, stopping)
-                back_off = min(back_off * 2, MAX_BACK_OFF)
+                await self._wait_for_server(stopping, f"PostgreSQL cannot be reached: {error}")
         if self._running:
             await asyncio.wait(self._running)
 

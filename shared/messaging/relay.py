@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from shared.messaging import metrics
 from shared.messaging.database import DATABASE_ERRORS
+from shared.messaging.part import Part
 from shared.messaging.producer import REFUSED_FOR_ITSELF, DisposableProducer, Outgoing
 from shared.messaging.relay_floor import Floor
 from shared.messaging.relay_lease import LEASE_SECONDS, RelayLease
@@ -22,7 +23,6 @@ BATCH = 1_000
 SEND_SECONDS = 10.0
 CHORES_EVERY = 0.5
 FLOOR_FORGOTTEN_AFTER = 60.0
-MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 TRIES_ALONE = 2
 
 # The primary key is always right here: a plan made while the table was empty would read all its dead rows.
@@ -59,7 +59,7 @@ MONTH = "create table if not exists announced_{name} partition of announced for 
 log = structlog.get_logger(__name__)
 
 
-class Relay:
+class Relay(Part):
     """A component: publishes one database's outbox while it holds the lease.
 
     `keeps` moves what was published to `announced` instead of deleting it.
@@ -76,22 +76,13 @@ class Relay:
         poll: float = 0.25,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self.name = "relay"
+        super().__init__("relay")
         self._dsn, self._kafka, self._bell, self._prefix = dsn, kafka, bell, prefix
         self._keeps, self._poll, self._lease_seconds = keeps, poll, lease_seconds
         self._producer: DisposableProducer | None = None
         self._parked: set[tuple[str, str]] = set()
         self._floor = Floor()
         self._rare_chores_at = 0.0
-        self._back_off = MIN_BACK_OFF
-        self._tick = time.monotonic()
-        self._problem: str | None = "the relay has not started"
-
-    def last_tick(self) -> float:
-        return self._tick
-
-    def problem(self) -> str | None:
-        return self._problem
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Publishes until `stopping`; every error ends one life of it, and the next begins after a back-off."""
@@ -99,11 +90,8 @@ class Relay:
             try:
                 await self._one_life(stopping)
             except (*DATABASE_ERRORS, KafkaError) as error:
-                self._problem = f"the relay waits for a server: {type(error).__name__}: {error}"[:300]
                 log.warning("relay interrupted", error=str(error), kind=type(error).__name__)
-                self._tick = time.monotonic()
-                await pause(self._back_off, stopping)
-                self._back_off = min(self._back_off * 2, MAX_BACK_OFF)
+                await self._wait_for_server(stopping, f"the relay waits for a server: {type(error).__name__}: {error}")
 
     async def _one_life(self, stopping: asyncio.Event) -> None:
         connection = await asyncpg.connect(
@@ -140,7 +128,7 @@ class Relay:
                 await self._floor.raise_to(connection, oldest, rows[0]["position"] if rows else None)
             if rows:
                 await self._publish(connection, lease, rows)
-                self._back_off = MIN_BACK_OFF
+                self._reached()
             self._problem = None
             if len(rows) < BATCH:
                 await pause(self._poll, stopping, self._bell)

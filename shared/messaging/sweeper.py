@@ -9,6 +9,7 @@ import structlog
 from shared.contracts.topics import DAY_MS, ORDERS_COMMANDS
 from shared.messaging import metrics
 from shared.messaging.database import DATABASE_ERRORS
+from shared.messaging.part import Part
 from shared.messaging.wakeup import Bell, pause
 
 EVERY_SECONDS = 5.0
@@ -45,20 +46,13 @@ RARELY_SECONDS = 600.0
 log = structlog.get_logger(__name__)
 
 
-class Sweeper:
+class Sweeper(Part):
     """A component: every five seconds; what it has to wake, a correct kit would have woken."""
 
     def __init__(self, pool: asyncpg.Pool, bell: Bell, *, every: float = EVERY_SECONDS) -> None:
-        self.name = "sweeper"
+        super().__init__("sweeper", problem=None)
         self._pool, self._bell, self._every = pool, bell, every
-        self._tick = time.monotonic()
         self._rarely_at = 0.0
-
-    def last_tick(self) -> float:
-        return self._tick
-
-    def problem(self) -> str | None:
-        return None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweeps until `stopping`; a lost database is only logged, the next turn tries again."""

@@ -5,8 +5,10 @@ import time
 
 import structlog
 
+from shared.messaging.database import DATABASE_ERRORS
+from shared.messaging.part import Part
 from shared.messaging.wakeup import pause
-from shared.runtime.database import CANNOT_CONNECT, DatabaseAway, Pool, connected
+from shared.runtime.database import DatabaseAway, Pool, connected
 from shared.runtime.idempotency import forget_old
 
 EVERY = 600.0
@@ -16,21 +18,12 @@ TURN = 5.0
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Housekeeping:
+class Housekeeping(Part):
     """A component: forgets answers kept for idempotency keys when they are a week old."""
 
     def __init__(self, pool: Pool, *, every: float = EVERY) -> None:
-        self.name = "housekeeping"
+        super().__init__("housekeeping", problem=None)
         self._pool, self._every = pool, every
-        self._tick = time.monotonic()
-
-    def last_tick(self) -> float:
-        """Give the `time.monotonic()` of the last turn."""
-        return self._tick
-
-    def problem(self) -> str | None:
-        """Nothing here keeps a process from working."""
-        return None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Forget at once and then every ten minutes, until `stopping`."""
@@ -46,5 +39,5 @@ class Housekeeping:
         try:
             async with connected(self._pool) as connection:
                 await forget_old(connection)
-        except (*CANNOT_CONNECT, DatabaseAway) as error:
+        except (*DATABASE_ERRORS, DatabaseAway) as error:
             log.warning("nothing forgotten this time", error=str(error))

@@ -87,7 +87,7 @@ async def test_a_broker_that_is_away_when_a_gap_is_looked_at_loses_no_batch(kit:
     consumer.away, consumer.start = True, 7
     await take(ingest, delivered(7, str(uuid4()), 1))
     assert await kit.count("inbox") == 0
-    assert "log truncated" in (ingest._waits_for or ingest.problem() or "") or ingest._offsets.truncated  # noqa: SLF001
+    assert "log truncated" in (ingest._problem or ingest.problem() or "") or ingest._offsets.truncated  # noqa: SLF001
 
 
 class Late(Offsets):
