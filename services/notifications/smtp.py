@@ -142,9 +142,13 @@ class SmtpPost:
             local_hostname=server.local_hostname,
             timeout=self._connect_within,
         )
-        await client.connect()
-        if client.is_ehlo_or_helo_needed:
-            await client.ehlo()
+        try:
+            await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await client.ehlo()
+        except BaseException:
+            client.close()
+            raise
         return _Connection(client, time.monotonic())
 
     async def _hand_in(self, client: SMTP, mail: Mail) -> Done | Failed:

@@ -5,7 +5,7 @@ from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.topics import PARTITIONS, TOPICS, Topic
 
@@ -30,6 +30,7 @@ class TopicsOnBroker:
         """Creates those that do not exist, with their declared settings. Returns the names of the created ones."""
         existing = set(await self._admin.list_topics())
         missing = [topic for topic in topics if self._prefix + topic.name not in existing]
+        created = []
         if missing:
             answer = await self._admin.create_topics(
                 [
@@ -43,9 +44,11 @@ class TopicsOnBroker:
                 ]
             )
             for name, code, *message in answer.topic_errors:
-                if code:
+                if code == 0:
+                    created.append(name)
+                elif code != TopicAlreadyExistsError.errno:  # somebody else was a moment faster
                     raise for_code(code)(f"{name}: {message}")
-        return [self._prefix + topic.name for topic in missing]
+        return created
 
     async def differences(self, topics: Sequence[Topic] = TOPICS) -> list[str]:
         """One sentence for each way in which the broker differs from the declaration; empty when it does not."""

@@ -40,7 +40,7 @@ async def test_a_token_is_alone_on_stdout_works_and_works_no_longer_when_it_was_
     assert [(row["shop"], row["name"], row["scopes"]) for row in listed] == [
         ("nordic-tea", "shop front", ["orders:write"])
     ]
-    assert token.split("_")[2] not in (await ops("tokens", "list", *database)).out
+    assert token.split("_", 2)[2] not in (await ops("tokens", "list", *database)).out
 
     revoked = await ops("tokens", "revoke", listed[0]["id"], *database)
     assert (revoked.code, revoked.out) == (0, "revoked in orders\n")

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from deploy.local.stack import reset
 
 CHECKOUT = Path(__file__).parents[2]
 FILE = """\
@@ -30,19 +33,26 @@ async def demo(folder: Path, *words: str) -> tuple[int | None, list[str]]:
     return process.returncode, [" ".join(line.strip("│ ").split()) for line in said.decode().splitlines()]
 
 
+@pytest.fixture
+async def folder(tmp_path: Path) -> AsyncIterator[Path]:
+    """A folder for the demo's stack, whose data are forgotten after the test."""
+    yield tmp_path
+    await reset(tmp_path / "stack")
+
+
 @pytest.mark.timeout(300)
-async def test_every_order_of_a_file_is_confirmed_once_or_refused_and_a_second_start_knows_them(tmp_path: Path) -> None:
-    orders = tmp_path / "orders"
+async def test_every_order_of_a_file_is_confirmed_once_or_refused_and_a_second_start_knows_them(folder: Path) -> None:
+    orders = folder / "orders"
     orders.mkdir()
     (orders / "2010-12-01.csv").write_text(FILE)
-    code, said = await demo(tmp_path, "--once", "--data", str(orders))
+    code, said = await demo(folder, "--once", "--data", str(orders))
     assert code == 0, "\n".join(said)
     assert "Placed by HTTP │ 1" in said
     assert "Placed as records on orders.commands │ 1" in said
     assert "Not an order, refused by the reader │ 1" in said
     assert "Confirmations accepted by SMTP │ 2; the mailbox has each once" in said
     assert "Confirmed on their timelines │ 2 of 2" in said
-    code, said = await demo(tmp_path, "--once", "--data", str(orders))
+    code, said = await demo(folder, "--once", "--data", str(orders))
     assert code == 0, "\n".join(said)
     assert "Already placed by an earlier run │ 2" in said
     assert "Confirmed on their timelines │ 2 of 2" in said
