@@ -125,9 +125,11 @@ class IngestStore:
             if isinstance(record, Understood):
                 waiting[row["source"], row["subject"]].append(record)
         settled = [record for key in moved for record in streams[key].release(waiting[key])]
-        await connection.execute(sql.DELETE_HELD, self.topic.name, *_columns(settled, _numbered_key))
+        if settled:
+            await connection.execute(sql.DELETE_HELD, self.topic.name, *_columns(settled, _numbered_key))
         held = [record for stream in streams.values() for record in stream.held.values()]
-        await connection.execute(sql.INSERT_HELD, self.topic.name, *_columns(held, _held_row))
+        if held:
+            await connection.execute(sql.INSERT_HELD, self.topic.name, *_columns(held, _held_row))
 
     async def take_baselines(self) -> int:
         """Begins streams whose first records were gone before this database began to read their partition.
