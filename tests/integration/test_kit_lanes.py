@@ -472,6 +472,8 @@ async def test_lanes_finished_from_both_ends_at_once_do_not_deadlock(kit: Kit) -
             await settle(connection, [Ending(lane, "leased") for lane in order_of_lanes])
 
     await asyncio.gather(*(finish(claimed if n % 2 else claimed[::-1]) for n in range(20)))
+    assert await kit.count("lane", "state = 'leased'") == 40
+    assert not [lane for lane in claimed if lane.lost]
 
 
 def test_a_type_has_at_most_one_handler_in_a_group() -> None:
