@@ -161,8 +161,9 @@ BROKEN = [b"", b"\r\n", b"Subject\r\n\r\n", b"\xff\xfe\x00", b"Subject: =?utf-8?
 def test_reading_never_fails_however_broken_the_mail_is(raw: bytes, tmp_path: Path) -> None:
     Mails(tmp_path).keep("", ["x"], raw, "here")
     [found] = Mails(tmp_path).newest_first()
-    assert Mails(tmp_path).raw(found.number) == raw
-    assert read_mail(raw) is not None
+    kept = Mails(tmp_path).raw(found.number)
+    assert kept.endswith(raw)
+    assert read_mail(kept) is not None
 
 
 @pytest.mark.parametrize("asked", ["/api/messages?after=x", "/api/messages?limit=-1", "/list?before=" + "9" * 30])
