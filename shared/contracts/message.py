@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
@@ -126,12 +126,13 @@ class Message(BaseModel):
         return copy
 
 
+M = TypeVar("M", bound=Message)
 CONTRACTS: dict[str, type[Message]] = {}
 """Every contract that was imported, by its type."""
 
 
-class Envelope(Value):
-    """A CloudEvents 1.0 envelope in structured JSON mode, with the extension attributes that we use."""
+class Head(Value):
+    """The attributes of a CloudEvents 1.0 envelope in structured JSON mode, with the extensions that we use."""
 
     specversion: Literal["1.0"]
     id: Identifier
@@ -159,14 +160,13 @@ class Envelope(Value):
     """W3C trace context."""
     shadow: Literal["true"] | None = None
     """Marks the other record where two versions of one fact are published side by side; it is to be passed over."""
-    data: Annotated[dict[str, Any], Field(strict=False)]
 
     def number(self) -> Sequence | None:
         """Its place in its stream; None where it has none. Raises NotUnderstood for what is not written as ours are."""
         return None if self.sequence is None else Sequence.parse(self.sequence)
 
     def meta(self) -> Meta:
-        """The envelope without its data; a sequence that is not written as ours are means nothing to us."""
+        """What a message is given of it; a sequence that is not written as ours are means nothing to us."""
         try:
             number = self.number()
         except NotUnderstood:
@@ -185,7 +185,14 @@ class Envelope(Value):
         )
 
 
-def _reasons(error: ValidationError) -> list[str]:
+class Envelope(Head):
+    """A whole envelope, its data as they came."""
+
+    data: Annotated[dict[str, Any], Field(strict=False)]
+
+
+def reasons(error: ValidationError) -> list[str]:
+    """One sentence for each of the first twenty things that are wrong."""
     return [
         on_one_line(f"{'.'.join(str(part) for part in problem['loc']) or 'record'}: {problem['msg']}")
         for problem in error.errors(include_url=False, include_input=False, include_context=False)[:20]
@@ -197,7 +204,7 @@ def read_envelope(record: bytes) -> Envelope:
     try:
         return Envelope.model_validate_json(record)
     except ValidationError as error:
-        raise NotUnderstood("; ".join(_reasons(error))[:1000]) from None
+        raise NotUnderstood("; ".join(reasons(error))[:1000]) from None
 
 
 def _has_field(data: Any, name: str) -> bool:
@@ -216,16 +223,22 @@ def read_message(envelope: Envelope) -> Message:
         text = json.dumps(envelope.data, allow_nan=False)
         message = contract.model_validate_json(text)
     except ValidationError as error:
-        raise InvalidData(_reasons(error)) from None
+        raise InvalidData(reasons(error)) from None
     except ValueError:
         raise InvalidData(["a number is not finite"]) from None
     if f'"{NEVER_ON_A_TOPIC}"' in text and _has_field(envelope.data, NEVER_ON_A_TOPIC):
         raise InvalidData([f"{NEVER_ON_A_TOPIC}: must not be sent here"])
-    if message.subject != envelope.subject:
-        raise InvalidData([f"subject: the data is about {message.subject}, the envelope about {envelope.subject}"])
-    if message.shop_in_data not in {None, envelope.shop}:
+    return received(message, envelope)
+
+
+def received(message: M, head: Head) -> M:
+    """The message that came with this head. Raises InvalidData where the two do not fit together."""
+    if message.subject != head.subject:
+        raise InvalidData([f"subject: the data is about {message.subject}, the envelope about {head.subject}"])
+    if message.shop_in_data not in {None, head.shop}:
         raise InvalidData(["shop: the data and the envelope name different shops"])
-    return message.stamped(envelope.meta())
+    message._meta = head.meta()  # noqa: SLF001 - nobody else has it yet
+    return message
 
 
 def write_record(message: Message, meta: Meta) -> str:

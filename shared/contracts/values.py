@@ -13,11 +13,12 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    GetPydanticSchema,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
 
@@ -64,8 +65,10 @@ def _without_control_characters(text: str) -> str:
 def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("the character NUL is not allowed")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("lone surrogates are not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("lone surrogates are not allowed") from None
     return text
 
 
@@ -119,6 +122,8 @@ Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def _plain(number: Decimal) -> Decimal:
+    if number and str(number).find("E") < 0:
+        return number
     return Decimal(f"{number:f}") + 0  # neither `1E+1` nor `-0`
 
 
@@ -166,19 +171,15 @@ def minor_digits(currency: str) -> int:
     raise KeyError(currency)
 
 
-def _known_currency(code: str) -> str:
-    try:
-        minor_digits(code)
-    except KeyError:
-        raise ValueError("not a currency of ISO 4217") from None
-    return code
-
-
+_CURRENCIES = core_schema.custom_error_schema(
+    core_schema.literal_schema(sorted(_TWO_DECIMALS | _NO_MINOR_UNIT | _THREE_DECIMALS)),
+    custom_error_type="currency",
+    custom_error_message="not a currency of ISO 4217",
+)
 Currency = Annotated[
     str,
-    StringConstraints(min_length=3, max_length=3),
-    AfterValidator(_known_currency),
-    SchemaKeyword("pattern", "^[A-Z]{3}$"),
+    GetPydanticSchema(lambda _type, _handler: _CURRENCIES),
+    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": 3, "pattern": "^[A-Z]{3}$"}),
 ]
 """ISO 4217, upper case."""
 MinorUnits = Annotated[int, Field(ge=-(10**15), le=10**15)]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from shared.contracts.message import CONTRACTS, InvalidData, read_message
+from shared.contracts.message import CONTRACTS, NotUnderstood
+from shared.contracts.reading import read_record
 from shared.contracts.topics import Topic
 from shared.messaging import ingest_sql as sql
 from shared.messaging import metrics
@@ -207,8 +208,8 @@ class IngestStore:
             known = latest.get(record.envelope.subject)
             if record.envelope.type in CONTRACTS:
                 try:
-                    read_message(record.envelope)
-                except InvalidData as error:
+                    read_record(record.arrived.value or b"", record.envelope.type)
+                except NotUnderstood as error:
                     refused.append(Quarantined(record.arrived, error.reason))
                     continue
             if known is None or (known.number and record.number and record.number > known.number):

@@ -10,16 +10,15 @@ import asyncpg
 import structlog
 
 from shared.contracts.message import (
-    Envelope,
+    Head,
     InvalidData,
     Message,
     Meta,
     NotUnderstood,
     UnknownType,
-    read_envelope,
-    read_message,
 )
 from shared.contracts.order_log import CommandRejected
+from shared.contracts.reading import read_head
 from shared.contracts.refusal import Refused
 from shared.messaging import lanes, metrics
 from shared.messaging.database import DATABASE_ERRORS, Connection, OutcomeUnknown, transaction
@@ -49,14 +48,14 @@ ones for each claim, so only their keys may be used.
 """
 
 
-def rejection(envelope: Envelope, refusal: Refused) -> CommandRejected:
+def rejection(meta: Meta, command_type: str, refusal: Refused) -> CommandRejected:
     """The answer on the order log to a command that was refused."""
     return CommandRejected(
-        order_id=UUID(envelope.subject),
+        order_id=UUID(meta.subject),
         outcome="failed",
         summary="command.rejected",
-        command_type=envelope.type,
-        command_id=envelope.id,
+        command_type=command_type,
+        command_id=meta.id,
         reason=refusal.reason,
         detail=refusal.detail[:500],
         errors=[error[:500] for error in refusal.errors[:20]],
@@ -67,26 +66,30 @@ class Answer:
     """One waiting message with what it is, or why it is refused or can never be handled."""
 
     def __init__(self, group: Group, waiting: Waiting) -> None:
-        self.position = waiting.position
-        try:
-            self.envelope = read_envelope(waiting.record)
-        except NotUnderstood as error:
-            raise Reject(error.reason) from error
-        self.meta: Meta = self.envelope.meta()
+        self.position, self.type = waiting.position, waiting.type
         self.message: Message | None = None
         self.reaction: Reaction | None = None
         self.refusal: Refused | None = None
         try:
-            self.message = read_message(self.envelope)
+            self.message = waiting.read()
+            self.meta: Meta = self.message.meta
             self.reaction = group.reaction_to(type(self.message))
             if self.reaction is None:
-                raise UnknownType(f"{self.envelope.type} is not accepted on {group.reads.name}")
+                raise UnknownType(f"{self.type} is not accepted on {group.reads.name}")
         except NotUnderstood as error:
             if not group.answers:
                 raise Reject(error.reason) from error
+            self.meta = _head(waiting).meta()
             errors = error.errors if isinstance(error, InvalidData) else []
             reason = "invalid-command" if isinstance(error, InvalidData) else "unknown-command"
             self.refusal = Refused(reason, error.reason, errors)
+
+
+def _head(waiting: Waiting) -> Head:
+    try:
+        return read_head(waiting.record)
+    except NotUnderstood as error:
+        raise Reject(error.reason) from error
 
 
 class InsideWorker(Part):
@@ -205,8 +208,8 @@ class InsideWorker(Part):
 
 async def _answered(answer: Answer, provided: Mapping[type, Any]) -> Sequence[Message]:
     if answer.message is None or answer.reaction is None:
-        return [rejection(answer.envelope, answer.refusal or Refused("unknown-command"))]
+        return [rejection(answer.meta, answer.type, answer.refusal or Refused("unknown-command"))]
     try:
         return await answer.reaction(answer.message, provided)
     except Refused as refusal:
-        return [rejection(answer.envelope, refusal)]
+        return [rejection(answer.meta, answer.type, refusal)]

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
-from shared.contracts.message import Envelope, NotUnderstood, read_envelope
+from shared.contracts.message import Head, NotUnderstood
 from shared.contracts.message import Sequence as Number
+from shared.contracts.reading import read_head
 from shared.contracts.topics import MAX_RECORD_BYTES, Topic
 
 
@@ -44,7 +45,7 @@ class Understood:
     """A record whose envelope is in order."""
 
     arrived: Arrived
-    envelope: Envelope
+    envelope: Head
     number: Number | None
 
     @property
@@ -81,7 +82,7 @@ def _understood(arrived: Arrived, topic: Topic) -> Understood:
         raise NotUnderstood("the record has no value")
     if len(arrived.value) > MAX_RECORD_BYTES:
         raise NotUnderstood(f"the record has {len(arrived.value)} bytes; {MAX_RECORD_BYTES} are the most")
-    envelope = read_envelope(arrived.value)
+    envelope = read_head(arrived.value)
     if arrived.key != envelope.subject.encode():
         raise NotUnderstood("the record's key is not its subject")
     if topic.key == "order id" and not _is_order_id(envelope.subject):

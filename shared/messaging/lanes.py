@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 
 from asyncpg import Record
 
-from shared.contracts.message import Message, read_envelope, read_message
+from shared.contracts.message import Message
+from shared.contracts.reading import read_record
 from shared.messaging.database import Connection, Executor
 
 LEASE_SECONDS = 15.0
@@ -27,10 +28,10 @@ where ("group", subject) in
 returning "group", subject, shop, wake, attempts, failing_since
 """
 READ = """
-select l."group", l.subject, i.position, i.record
+select l."group", l.subject, i.position, i.type, i.record
 from unnest($1::text[], $2::text[]) l("group", subject)
 cross join lateral (
-  select x.position, m.record from inbox x join message m on m.position = x.position
+  select x.position, m.type, m.record from inbox x join message m on m.position = x.position
   where x."group" = l."group" and x.subject = l.subject and x.state = 'ready' order by x.position limit $3) i
 order by l."group", l.subject, i.position
 """
@@ -54,11 +55,12 @@ class Waiting:
     """A message in its place in a lane."""
 
     position: int
+    type: str
     record: bytes
 
     def read(self) -> Message:
         """The message. Raises NotUnderstood where no contract fits it."""
-        return read_message(read_envelope(self.record))
+        return read_record(self.record, self.type)
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ async def read(connection: Executor, lanes: Sequence[Lane]) -> None:
     rows = await connection.fetch(READ, *_keys(lanes), MOST_MESSAGES)
     found: dict[tuple[str, str], list[Waiting]] = {lane.key: [] for lane in lanes}
     for row in rows:
-        found[row["group"], row["subject"]].append(Waiting(row["position"], row["record"]))
+        found[row["group"], row["subject"]].append(Waiting(row["position"], row["type"], row["record"]))
     for lane in lanes:
         lane.waiting = found[lane.key]
 

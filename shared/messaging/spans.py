@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import structlog
 from opentelemetry import propagate, trace
 
-from shared.contracts.message import NotUnderstood, read_envelope
+from shared.contracts.message import NotUnderstood
+from shared.contracts.reading import read_head
 
 tracer = trace.get_tracer(__name__)
 
@@ -15,7 +16,7 @@ tracer = trace.get_tracer(__name__)
 def handling(group: str, record: bytes) -> Iterator[None]:
     """The block is the handling of this record; what cannot be read is handled in a trace of its own."""
     try:
-        envelope = read_envelope(record)
+        envelope = read_head(record)
     except NotUnderstood:
         name, known, parent = "unreadable", {}, None
     else:
