@@ -1,0 +1,51 @@
+"""Each event of an order is one charge, and the order log tells what came of it."""
+
+from shared.contracts.order import OrderSnapshot
+from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
+from shared.contracts.order_log import EffectUnknown, LogEntry
+from shared.contracts.topics import ORDERS_EVENTS
+from shared.messaging.effects import Done, Failed, Outcome, Unknown
+from shared.messaging.groups import Group
+from tests.faults.payer.contracts import ChargeFailed, ChargeMade
+from tests.faults.payer.till import Till
+
+payer = Group("payer", ORDERS_EVENTS)
+
+
+@payer.on(OrderPlaced)
+async def charge_for_the_order(event: OrderPlaced, till: Till) -> list[LogEntry]:
+    """The order is paid."""
+    return await charged(event, till)
+
+
+@payer.on(ConfirmationRequested)
+async def charge_for_the_confirmation(event: ConfirmationRequested, till: Till) -> list[LogEntry]:
+    """A confirmation costs as much as the order, so that one order has many charges."""
+    return await charged(event, till)
+
+
+async def charged(event: OrderEvent, till: Till) -> list[LogEntry]:
+    """One charge for this event, and the entry that tells of it."""
+    key, outcome = await till.charge(event.order, event.meta.id)
+    return [entry_of(event.order, key, outcome)]
+
+
+def entry_of(order: OrderSnapshot, key: str, outcome: Outcome) -> LogEntry:
+    """What the order log shall say."""
+    match outcome:
+        case Done(result=result):
+            return ChargeMade(
+                order_id=order.id, outcome="done", summary="charge.made", charge_id=str(result["charge_id"])
+            )
+        case Failed(reason=reason):
+            return ChargeFailed(order_id=order.id, outcome="failed", summary="charge.failed", reason=reason)
+        case Unknown(detail=detail):
+            return EffectUnknown(
+                order_id=order.id,
+                outcome="unknown",
+                summary="effect.unknown",
+                parameters={"effect": "charge"},
+                effect="charge",
+                key=key,
+                detail=detail,
+            )
