@@ -10,10 +10,12 @@ from benchmarks.material import event_letter, new_order_id
 from benchmarks.rounds import REFERENCE, Counted, in_turn, rate_of, running
 from benchmarks.rows import Row, Target
 from benchmarks.world import KIT_MIGRATIONS, World
-from shared.contracts.message import Message, read_envelope
+from shared.contracts.message import Message
 from shared.contracts.order_events import OrderPlaced
+from shared.contracts.reading import read_head
 from shared.contracts.topics import ORDERS_EVENTS, PARTITIONS
 from shared.messaging import metrics
+from shared.messaging.database import KEYS_ONLY
 from shared.messaging.groups import Group
 from shared.messaging.ingest import MAX_RECORDS, Ingest
 from shared.messaging.wakeup import Bell
@@ -30,7 +32,7 @@ async def measure(world: World) -> list[Row]:
     async with world.database(KIT_MIGRATIONS) as dsn, world.topics() as prefix:
         topic = prefix + ORDERS_EVENTS.name
         await _fill(world.kafka, topic, count)
-        async with asyncpg.create_pool(dsn, min_size=0, max_size=4) as pool:
+        async with asyncpg.create_pool(dsn, min_size=0, max_size=4, server_settings=KEYS_ONLY) as pool:
             await pool.execute(BARE_TABLE)
 
             async def first_time() -> float:
@@ -80,7 +82,7 @@ async def _take_bare(pool: asyncpg.Pool, kafka: str, topic: str, count: int) -> 
         while taken < count:
             batches = await consumer.getmany(timeout_ms=10, max_records=MAX_RECORDS)
             records = [record for batch in batches.values() for record in batch]
-            envelopes = [read_envelope(record.value) for record in records]
+            envelopes = [read_head(record.value) for record in records]
             await pool.execute(
                 BARE_INSERT,
                 [envelope.source for envelope in envelopes],

@@ -13,6 +13,7 @@ from shared.contracts.message import Message
 from shared.contracts.order_log import OrderNoted
 from shared.contracts.topics import ORDERS_LOG
 from shared.messaging import metrics
+from shared.messaging.database import KEYS_ONLY
 from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
 from shared.messaging.inside import InsideWorker
@@ -37,7 +38,7 @@ async def measure(world: World) -> list[Row]:
     count = world.size(MESSAGES)
     async with (
         world.database(KIT_MIGRATIONS) as dsn,
-        asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool,
+        asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS, server_settings=KEYS_ONLY) as pool,
     ):
         await pool.execute(BARE_TABLE)
         contenders: dict[str, Contender] = {REFERENCE: lambda: _bare(pool, world.size(BARE_MESSAGES))}

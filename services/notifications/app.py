@@ -22,7 +22,8 @@ async def compose(settings: NotificationsSettings) -> Service:
     """Notifications, put together as its settings say; nothing is connected yet."""
     dsn = settings.database_url.get_secret_value()
     pool = await open_pool(dsn, name="notifications", connections=settings.database_connections)
-    messaging = Messaging("notifications", settings, pool, source="/notifications")
+    keyed = await open_pool(dsn, name="notifications kit", connections=settings.database_connections, keys_only=True)
+    messaging = Messaging("notifications", settings, pool, keyed, source="/notifications")
     renderer = Renderer(seconds=settings.render_timeout)
     server = SmtpServer(
         settings.smtp_host,
@@ -35,7 +36,7 @@ async def compose(settings: NotificationsSettings) -> Service:
     )
     post = SmtpPost(server, answer_within=settings.mail_timeout)
     sending = Sending(settings.sender_domain, settings.sender_address, settings.mail_timeout, settings.smtp_connections)
-    outgoing = Outgoing(Effects(pool), Facts(pool), renderer, post, sending)
+    outgoing = Outgoing(Effects(keyed), Facts(pool), renderer, post, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
     return Service(
         "notifications",
@@ -44,6 +45,7 @@ async def compose(settings: NotificationsSettings) -> Service:
         components=messaging.components(facts=True),
         migrations=MIGRATIONS,
         checks=messaging.checks(),
+        more_pools=(keyed,),
         closing=(post.close, renderer.close),
     )
 

@@ -31,7 +31,8 @@ async def compose(settings: OrdersSettings) -> Service:
     dsn = settings.database_url.get_secret_value()
     pool = await open_pool(dsn, name="orders", connections=settings.database_connections)
     numbers_pool = await open_pool(dsn, name="orders numbers", connections=2)
-    messaging = Messaging("orders", settings, pool, source="/orders", appended=record, keeps=True)
+    keyed = await open_pool(dsn, name="orders kit", connections=settings.database_connections, keys_only=True)
+    messaging = Messaging("orders", settings, pool, keyed, source="/orders", appended=record, keeps=True)
     shops, numbers = Shops(), Numbers(numbers_pool)
 
     def orders(connection: Connection) -> Orders:
@@ -57,7 +58,7 @@ async def compose(settings: OrdersSettings) -> Service:
         state={"desk": desk},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
-        more_pools=(numbers_pool,),
+        more_pools=(keyed, numbers_pool),
     )
 
 

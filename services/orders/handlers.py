@@ -11,7 +11,7 @@ from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_LOG
 from shared.messaging.groups import Group
 
 commands = Group("orders.commands", reads=ORDERS_COMMANDS, inside=True, answers=True)
-log = Group("orders.log", reads=ORDERS_LOG, inside=True)
+log = Group("orders.log", reads=ORDERS_LOG, inside=True, knows="/orders")
 
 
 @commands.on(PlaceOrder)

@@ -24,6 +24,9 @@ LOST = (
     asyncpg.InternalClientError,
 )
 """How asyncpg says that a connection has ended; the last, where it ends while another statement is on its way."""
+KEYS_ONLY = {"jit": "off", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Plans by keys alone. Lanes and inbox are empty one minute and full the next: a plan that was right for the empty ones
+reads all of the full ones at each turn."""
 DATABASE_ERRORS = (*LOST, asyncpg.PostgresError)
 """Whatever a statement can fail with. A timeout is an OSError."""
 

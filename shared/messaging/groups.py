@@ -41,12 +41,15 @@ class Group:
 
     `inside` handlers run in the transaction that finishes their message and call nothing outside the database.
     A group that `answers` takes in every type of its topic and refuses what it has no handler for.
+    `knows` names a source whose records this database has dealt with when it wrote them: those of its present life are
+    counted when they come back, and not handled.
     """
 
     name: str
     reads: Topic
     inside: bool = False
     answers: bool = False
+    knows: str | None = None
     reactions: dict[type[Message], Reaction] = field(default_factory=dict)
 
     def on(self, contract: type[M], *, blocks: bool = True) -> Callable[[Handler], Handler]:

@@ -49,6 +49,7 @@ insert into held (topic, source, subject, incarnation, n, id, type, shop, record
 select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
   $9::bytea[], $10::int[], $11::bigint[], $12::bytea[]) on conflict do nothing
 """
+PRESENT_LIFE = "select incarnation from relay"
 INSERT_SEEN = """
 insert into seen (topic, source, id)
 select $1, source, id from unnest($2::text[], $3::text[]) k(source, id) order by 2, 3

@@ -44,6 +44,8 @@ class IngestStore:
         self._pool = pool
         self.topic = topic
         self._groups = [group for group in groups if group.reads is topic]
+        known = {group.knows for group in self._groups}
+        self._known = known.pop() if len(known) == 1 else None
 
     async def take(self, records: Sequence[Arrived]) -> Counter[str]:
         """Takes in the records, in order; halves a batch that PostgreSQL refuses, until the record at fault is alone.
@@ -92,7 +94,7 @@ class IngestStore:
             streams[record.stream].offer(record)
         await self._release_held(connection, streams)
         taken = [record for stream in streams.values() for record in stream.taken]
-        await self._store(connection, taken, fates)
+        await self._store(connection, await self._without_known(connection, taken, fates), fates)
         await self._move_cursors(connection, streams)
         fates["duplicate"] += sum(stream.duplicates for stream in streams.values())
         return [
@@ -100,6 +102,19 @@ class IngestStore:
             for stream in streams.values()
             for record, fate in stream.refused
         ]
+
+    async def _without_known(
+        self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
+    ) -> Sequence[Understood]:
+        """Without those that this database wrote itself in its present life; of an older one it may have lost them."""
+        if not any(record.envelope.source == self._known for record in records):
+            return records
+        life = await connection.fetchval(sql.PRESENT_LIFE)
+        new = [
+            r for r in records if r.envelope.source != self._known or r.number is None or r.number.incarnation < life
+        ]
+        fates["known"] += len(records) - len(new)
+        return new
 
     async def _locked_streams(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Stream]:
         sources, subjects = [key[0] for key in keys], [key[1] for key in keys]

@@ -21,7 +21,7 @@ from shared.contracts.order_log import CommandRejected
 from shared.contracts.reading import read_head
 from shared.contracts.refusal import Refused
 from shared.messaging import lanes, metrics
-from shared.messaging.database import DATABASE_ERRORS, Connection, OutcomeUnknown, transaction
+from shared.messaging.database import DATABASE_ERRORS, KEYS_ONLY, Connection, OutcomeUnknown, transaction
 from shared.messaging.failures import Failure, Reject, attempt
 from shared.messaging.finish import Ending, ended, settle
 from shared.messaging.groups import Group, Reaction, Workspace
@@ -33,19 +33,8 @@ from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
 
-QUICK = {
-    "application_name": "lanes",
-    "synchronous_commit": "off",
-    "jit": "off",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
-"""A lost claim or renewal is found by its lease; waiting for the disk would only make it slower.
-
-Lanes and inbox are empty one minute and full the next: a plan that was right for the empty ones reads all of the full
-ones for each claim, so only their keys may be used.
-"""
+QUICK = {"application_name": "lanes", "synchronous_commit": "off", **KEYS_ONLY}
+"""A lost claim or renewal is found by its lease; waiting for the disk would only make it slower."""
 
 
 def rejection(meta: Meta, command_type: str, refusal: Refused) -> CommandRejected:
@@ -131,7 +120,7 @@ class InsideWorker(Part):
     async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             self._tick = time.monotonic()
-            claimed = await lanes.claim(quick, [self._group.name], lanes.MOST_LANES)
+            claimed = await lanes.claim(quick, self._group.name, lanes.MOST_LANES)
             if claimed:
                 await lanes.read(quick, claimed)
                 await self.work_through(claimed)

@@ -23,7 +23,7 @@ CLAIM = """
 update lane set state = 'leased', token = $1, due = clock_timestamp() + make_interval(secs => $2),
   attempts = attempts + 1
 where ("group", subject) in
-  (select "group", subject from lane where "group" = any($4::text[]) and due <= now()
+  (select "group", subject from lane where "group" = $4 and due <= now()
    order by due limit $3 for update skip locked)
 returning "group", subject, shop, wake, attempts, failing_since
 """
@@ -87,12 +87,13 @@ class Lane:
         return len(self.waiting) < MOST_MESSAGES
 
 
-async def claim(
-    connection: Executor, groups: Sequence[str], limit: int, lease_seconds: float = LEASE_SECONDS
-) -> list[Lane]:
-    """Claims up to so many due lanes under a new token, counting the attempt: a message that kills us must count."""
+async def claim(connection: Executor, group: str, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[Lane]:
+    """Claims up to so many due lanes of a group under a new token.
+
+    It counts the attempt: a message that kills us must count.
+    """
     token = uuid4()
-    rows = await connection.fetch(CLAIM, token, lease_seconds, limit, list(groups))
+    rows = await connection.fetch(CLAIM, token, lease_seconds, limit, group)
     lanes = [
         Lane(row["group"], row["subject"], row["shop"], token, row["wake"], row["attempts"], row["failing_since"])
         for row in rows

@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 class OutsideWorker(Part):
     """A component: works the lanes of groups whose handlers call the outside world.
 
-    `provided` gives, by type, what the handlers need. `facts_of`, a Kafka address and a topic prefix: the first claim
-    waits until the shops' facts that are there now are known.
+    Each group has at most `most_lanes` in hand. `provided` gives, by type, what the handlers need. `facts_of`, a Kafka
+    address and a topic prefix: the first claim waits until the shops' facts that are there now are known.
     """
 
     def __init__(
@@ -92,15 +92,18 @@ class OutsideWorker(Part):
             if self._tick >= renew_at:
                 renew_at = self._tick + self._lease / 3
                 await self._renew(quick)
-            free = self._most - len(self._running)
-            claimed = await lanes.claim(quick, list(self._groups), free, self._lease) if free else []
-            if claimed:
-                await lanes.read(quick, claimed)
-                for lane in claimed:
-                    self._begin(lane)
-            if not free or len(claimed) < free:
-                await pause(min(self._poll, self._lease / 10), stopping, self._bell)
+            for group in self._groups:
+                await self._claim(quick, group)
+            await pause(min(self._poll, self._lease / 10), stopping, self._bell)
         await self._renew(quick)
+
+    async def _claim(self, quick: asyncpg.Pool, group: str) -> None:
+        free = self._most - sum(lane.group == group for lane in self._running.values())
+        claimed = await lanes.claim(quick, group, free, self._lease) if free else []
+        if claimed:
+            await lanes.read(quick, claimed)
+            for lane in claimed:
+                self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
         task = asyncio.create_task(self._through(lane), name=f"lane {lane.group} {lane.subject}")

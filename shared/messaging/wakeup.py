@@ -15,8 +15,12 @@ class Bell:
     def another(self) -> "Bell":
         """A bell that rings whenever this one does, for one more waiter."""
         bell = Bell()
-        self._others.append(bell)
+        self.add(bell)
         return bell
+
+    def add(self, bell: "Bell") -> None:
+        """Lets that bell ring whenever this one does."""
+        self._others.append(bell)
 
     def ring(self) -> None:
         """Wakes who waits, or lets the next wait return at once."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.messaging.database import OutcomeUnknown, in_transaction
+from shared.messaging.database import KEYS_ONLY, OutcomeUnknown, in_transaction
 
 __all__ = [
     "Connection",
@@ -53,11 +53,13 @@ async def open_pool(
     *,
     name: str,
     connections: int = 16,
+    keys_only: bool = False,
     on_connect: Callable[[Connection], Coroutine[Any, Any, None]] | None = None,
 ) -> Pool:
     """Make a pool that connects when it is used; nothing is connected here, so the database may still be away.
 
-    `name` is what `pg_stat_activity.application_name` shows; `on_connect` sees each connection first.
+    `name` is what `pg_stat_activity.application_name` shows; `on_connect` sees each connection first. With `keys_only`
+    every plan goes by keys, whatever the tables looked like when it was made.
     """
     return await asyncpg.create_pool(
         url,
@@ -72,6 +74,7 @@ async def open_pool(
             "timezone": "UTC",
             # Every statement here is short: compiling one takes longer than running it.
             "jit": "off",
+            **(KEYS_ONLY if keys_only else {}),
         },
     )
 

@@ -1,6 +1,7 @@
 """One service's messaging, put together: which of the kit's parts a process of the service runs in which role."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,12 +36,15 @@ class Messaging:
     service: str
     settings: ServiceSettings
     pool: Pool
+    keyed_pool: Pool
+    """Connections whose plans go by keys alone, for what works on the kit's own tables."""
     source: str
     appended: Appended | None = None
     keeps: bool = False
     """Whether what was published is kept in `announced`."""
     relay_bell: Bell = field(default_factory=Bell)
-    inbox_bell: Bell = field(default_factory=Bell)
+    inbox_bells: dict[str, Bell] = field(default_factory=lambda: defaultdict(Bell))
+    """One for each topic, which wakes the groups that read it."""
     groups: list[Group] = field(default_factory=list)
     workers: list[Component] = field(default_factory=list)
 
@@ -52,16 +56,17 @@ class Messaging:
 
     def work_inside(self, group: Group, workspaces: Mapping[type, Callable[[Connection], Any]]) -> None:
         """A group whose handlers run in the transaction that finishes their message."""
-        worker = InsideWorker(self.pool, self.dsn, group, self.outbox, self.inbox_bell.another(), workspaces)
+        bell = self.inbox_bells[group.reads.name].another()
+        worker = InsideWorker(self.keyed_pool, self.dsn, group, self.outbox, bell, workspaces)
         self.groups.append(group)
         self.workers.append(worker)
 
     def work_outside(self, groups: Sequence[Group], provided: Mapping[type, Any]) -> None:
         """Groups whose handlers may touch the world; they begin when the shops' facts are known."""
-        facts = (self.kafka, self.settings.topic_prefix)
-        worker = OutsideWorker(
-            self.pool, self.dsn, groups, self.outbox, self.inbox_bell.another(), provided, facts_of=facts
-        )
+        facts, bell = (self.kafka, self.settings.topic_prefix), Bell()
+        for topic in {group.reads.name for group in groups}:
+            self.inbox_bells[topic].add(bell)
+        worker = OutsideWorker(self.keyed_pool, self.dsn, groups, self.outbox, bell, provided, facts_of=facts)
         self.groups.extend(groups)
         self.workers.append(worker)
 
@@ -73,7 +78,7 @@ class Messaging:
         components: dict[Role, list[Component]] = {
             Role.API: [],
             Role.INGEST: [self._ingest(topic) for topic in topics.values()],
-            Role.WORK: [*self.workers, Sweeper(self.pool, self.inbox_bell), Housekeeping(self.pool)],
+            Role.WORK: [*self.workers, Sweeper(self.keyed_pool, self._everybodys_bell()), Housekeeping(self.pool)],
             Role.RELAY: [self._relay()],
         }
         first = next(role for role in Role if role in self.settings.roles)
@@ -84,13 +89,19 @@ class Messaging:
         """Readiness beside the components': the topics are as declared."""
         return {"topics": TopicsAsDeclared(self.kafka, self.settings.topic_prefix)}
 
+    def _everybodys_bell(self) -> Bell:
+        bell = Bell()
+        for each in self.inbox_bells.values():
+            bell.add(each)
+        return bell
+
     def _ingest(self, topic: Topic) -> Component:
         return Ingest(
-            self.pool,
+            self.keyed_pool,
             self.kafka,
             topic,
             self.groups,
-            self.inbox_bell,
+            self.inbox_bells[topic.name],
             service=self.service,
             instance=self.settings.instance,
             prefix=self.settings.topic_prefix,

@@ -1,6 +1,7 @@
 """Whatever bytes stand on a topic, reading them gives a message or a stated reason; never another error."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,11 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return copy
 
 
+def _said_of(error: NotUnderstood) -> str:
+    """What is said of a record, but for data that are no object, which have no field to be named."""
+    return "" if "data: " in str(error) or len(str(error)) >= 1_000 else f"^{re.escape(str(error))}$"
+
+
 def reading(document: Any) -> Any:
     """The message in a document, read as on a topic whose records are numbered, in steps and in one pass."""
     record = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -39,10 +45,8 @@ def reading(document: Any) -> Any:
         envelope.number()
         message = read_message(envelope)
     except NotUnderstood as error:
-        with pytest.raises(type(error)) as raised:
+        with pytest.raises(type(error), match=_said_of(error)):
             assert read_head(record).number() == read_record(record, read_head(record).type).meta.sequence
-        if len(str(error)) < 1_000 and "data: " not in str(error):
-            assert str(raised.value) == str(error)
         raise
     at_once = read_record(record, envelope.type)
     assert at_once.model_dump() == message.model_dump()

@@ -40,7 +40,7 @@ async def a_lane(kit: Kit, lease_seconds: float = 15.0) -> AsyncIterator[lanes.L
     """A claimed lane, as a handler has it around it."""
     group: Group = events_group()
     await arrive(kit, group, events_about(an_order(), 1))
-    (claimed,) = await lanes.claim(kit.pool, [ORDERS_EVENTS.name, group.name], 1, lease_seconds)
+    (claimed,) = await lanes.claim(kit.pool, group.name, 1, lease_seconds)
     token = current_lane.set(claimed)
     yield claimed
     current_lane.reset(token)

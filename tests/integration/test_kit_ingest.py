@@ -446,3 +446,20 @@ async def test_ingest_waits_for_a_database_that_is_away_and_loses_nothing(kit_on
         await eventually(lambda: kit.pool.fetchval("select 1"))
         await kit.pool.execute("alter table inbox_away rename to inbox")
         await eventually(lambda: inbox_is(kit, order, ["01", "02"]), timeout=15)
+
+
+async def test_what_this_database_wrote_itself_in_its_present_life_is_counted_and_not_handled_again(kit: Kit) -> None:
+    own_log = Group("orders.log", reads=ORDERS_LOG, inside=True, knows="/orders")
+    own_log.on(LogEntry)(read_entry)
+    life, order, of_before = await kit.pool.fetchval("select incarnation from relay"), str(uuid4()), str(uuid4())
+    documents = [
+        an_entry(order, 1, life, source="/orders"),
+        an_entry(order, 1, life),
+        an_entry(of_before, 1, life - 1, source="/orders"),
+    ]
+    arrived = [Arrived(ORDERS_LOG.name, 0, offset, *a_record(each), ()) for offset, each in enumerate(documents)]
+    fates = await IngestStore(kit.pool, ORDERS_LOG, [own_log]).take(arrived)
+    assert (fates["known"], fates["taken in"]) == (1, 2)
+    waiting = await kit.pool.fetch("select m.source, i.subject from inbox i join message m using (position) order by 1")
+    assert [tuple(row) for row in waiting] == [("/notifications", order), ("/orders", of_before)]
+    assert await kit.count("cursor", "last = 1") == 3

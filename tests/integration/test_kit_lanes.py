@@ -133,7 +133,7 @@ async def test_claiming_and_reading_in_one_statement_would_sleep_over_a_message(
     assert len(in_one) == 1, "and did not read what it was for"
 
     await kit.pool.execute("update lane set state = 'ready', due = clock_timestamp()")
-    (claimed,) = await lanes.claim(kit.pool, [group.name], 10)
+    (claimed,) = await lanes.claim(kit.pool, group.name, 10)
     await lanes.read(kit.pool, [claimed])
     assert claimed.wake == 1
     assert len(claimed.waiting) == 2
@@ -143,7 +143,7 @@ async def test_a_lane_that_was_woken_after_the_read_is_ready_again_when_it_ends(
     group, order = events_group(), an_order()
     first, second = events_about(order, 2)
     await arrive(kit, group, [first])
-    (claimed,) = await lanes.claim(kit.pool, [group.name], 10)
+    (claimed,) = await lanes.claim(kit.pool, group.name, 10)
     await lanes.read(kit.pool, [claimed])
     await arrive(kit, group, [second])
     async with transaction(kit.pool) as connection:
@@ -224,9 +224,9 @@ async def test_a_rejected_message_is_dead_at_once_and_skipped_where_the_handler_
 async def test_a_worker_that_lost_its_lane_writes_nothing(kit: Kit) -> None:
     group, order = events_group(), an_order()
     await arrive(kit, group, events_about(order, 1))
-    (zombie,) = await lanes.claim(kit.pool, [group.name], 10, 0.0)
+    (zombie,) = await lanes.claim(kit.pool, group.name, 10, 0.0)
     await lanes.read(kit.pool, [zombie])
-    (living,) = await lanes.claim(kit.pool, [group.name], 10)
+    (living,) = await lanes.claim(kit.pool, group.name, 10)
     await lanes.read(kit.pool, [living])
     assert living.attempts == 2
     async with transaction(kit.pool) as connection:
@@ -240,8 +240,8 @@ async def test_of_two_claims_of_one_lane_in_one_commit_only_the_living_one_is_ou
     """A worker claims again, under a new token, what it lost itself: both attempts may end at the same moment."""
     group, order = events_group(), an_order()
     await arrive(kit, group, events_about(order, 1))
-    (zombie,) = await lanes.claim(kit.pool, [group.name], 10, 0.0)
-    (living,) = await lanes.claim(kit.pool, [group.name], 10)
+    (zombie,) = await lanes.claim(kit.pool, group.name, 10, 0.0)
+    (living,) = await lanes.claim(kit.pool, group.name, 10)
     await lanes.renew(kit.pool, [zombie, living])
     assert (zombie.lost, living.lost) == (True, False)
     zombie.lost = False
@@ -254,8 +254,8 @@ async def test_what_the_living_and_the_lost_attempt_of_a_lane_say_is_said_once(k
     group, order = events_group(), an_order()
     (event,) = events_about(order, 1)
     await arrive(kit, group, [event])
-    (zombie,) = await lanes.claim(kit.pool, [group.name], 10, 0.0)
-    (living,) = await lanes.claim(kit.pool, [group.name], 10)
+    (zombie,) = await lanes.claim(kit.pool, group.name, 10, 0.0)
+    (living,) = await lanes.claim(kit.pool, group.name, 10)
     await lanes.read(kit.pool, [zombie, living])
     endings = [
         Ending(lane, "finished", done=[lane.waiting[0].position], said=[(event.meta, [OrderPlaced(order=order)])])
@@ -271,7 +271,7 @@ async def test_after_a_lost_connection_leases_are_renewed_at_once(kit: Kit) -> N
     desk.gate.clear()
     await arrive(kit, group, events_about(order, 1))
     worker = outside(kit, group, desk, lease_seconds=60.0)
-    (claimed,) = await lanes.claim(kit.pool, [group.name], 1, 5.0)
+    (claimed,) = await lanes.claim(kit.pool, group.name, 1, 5.0)
     await lanes.read(kit.pool, [claimed])
     worker._begin(claimed)  # noqa: SLF001 - it is at work on this lane when its connection is lost
     began = (await lane(kit, str(order.id)))["due"]
@@ -464,7 +464,7 @@ async def test_lanes_finished_from_both_ends_at_once_do_not_deadlock(kit: Kit) -
     group = events_group()
     orders = [an_order() for _ in range(40)]
     await arrive(kit, group, [event for order in orders for event in events_about(order, 1)])
-    claimed = await lanes.claim(kit.pool, [group.name], 40)
+    claimed = await lanes.claim(kit.pool, group.name, 40)
 
     async def finish(order_of_lanes: Sequence[lanes.Lane]) -> None:
         async with transaction(kit.pool) as connection:

@@ -31,8 +31,9 @@ async def compose(settings: PayerSettings) -> Service:
     """The payer, put together as its settings say; nothing is connected yet."""
     dsn = settings.database_url.get_secret_value()
     pool = await open_pool(dsn, name="payer", connections=settings.database_connections)
-    messaging = Messaging("payer", settings, pool, source="/payer")
-    till = Till(Effects(pool), settings.provider_url, settings.charge_timeout)
+    keyed = await open_pool(dsn, name="payer kit", connections=settings.database_connections, keys_only=True)
+    messaging = Messaging("payer", settings, pool, keyed, source="/payer")
+    till = Till(Effects(keyed), settings.provider_url, settings.charge_timeout)
     messaging.work_outside([payer], {Till: till})
     return Service(
         "payer",
@@ -41,6 +42,7 @@ async def compose(settings: PayerSettings) -> Service:
         components=messaging.components(facts=True),
         migrations=MIGRATIONS,
         checks=messaging.checks(),
+        more_pools=(keyed,),
         closing=(till.close,),
     )
 
