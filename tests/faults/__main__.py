@@ -1,0 +1,149 @@
+"""`python -m tests.faults`: puts the whole system under fire and says what came of it; exit code 1 when it broke."""
+
+import asyncio
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.folders import locked_or_busy
+from tests.faults.chaos import Chaos, ProviderChaos
+from tests.faults.fleet import LAYOUT
+from tests.faults.plan import Step, kills, server_away, zombies
+from tests.faults.rig import Report, Scenario, own_servers, run
+from tests.faults.world import the_world
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+FOLDER = Path(__file__).parents[2] / ".local" / "faults"
+LINE_EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+SHOWN = 20
+"""Findings that are shown; all of them stand in the run's folder."""
+
+Orders = Annotated[int, typer.Option(help="How many orders are placed meanwhile.")]
+Seed = Annotated[int, typer.Option(help="Draws the load, the faults and the mishaps.")]
+
+
+class Teller:
+    """One line that changes on a terminal; a line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._spoke = console, 0.0
+        self._status = console.status("")
+
+    def __call__(self, words: str) -> None:
+        if self._console.is_terminal:
+            self._status.start()
+            self._status.update(words)
+        elif time.monotonic() - self._spoke > LINE_EVERY:
+            self._spoke = time.monotonic()
+            self._console.print(words, markup=False, highlight=False)
+
+    def done(self) -> None:
+        self._status.stop()
+
+
+def mishaps(seed: int) -> tuple[ProviderChaos, Chaos]:
+    """Outside parties on an ordinary bad day."""
+    charges = ProviderChaos(seed=seed, slow=0.02, late=0.01, busy=0.03, error_before=0.01, error_after=0.01, lost=0.01)
+    return charges, Chaos(seed=seed, slow=0.02, busy=0.02, lost=0.01)
+
+
+def scenario(name: str, orders: int, seed: int, steps: Sequence[Step]) -> Scenario:
+    """These steps on an ordinary bad day."""
+    charges, mails = mishaps(seed)
+    return Scenario(name, orders, seed, steps, charges, mails)
+
+
+async def carried_out(scenarios: Sequence[Scenario], console: Console) -> list[Report]:
+    """One after the other, each in a world of its own."""
+    reports = []
+    for one in scenarios:
+        folder = FOLDER / f"{one.name}-{one.seed}"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "logs").mkdir(parents=True)
+        console.print(f"{one.name}: {one.orders:,} orders, {len(one.steps)} faults, seed {one.seed}", highlight=False)
+        teller = Teller(console)
+        async with own_servers(folder) as (place, servers), the_world(folder, place) as world:
+            reports.append(await run(world, servers, one, teller))
+        teller.done()
+        findings = [f"{found.kind} {found.order} {found.words}" for found in reports[-1].verdict.findings]
+        (folder / "findings").write_text("\n".join(findings))
+        show(reports[-1], console)
+    return reports
+
+
+def show(report: Report, console: Console) -> None:
+    """The run as a table, and the first things that are wrong."""
+    verdict = report.verdict
+    table = Table(title=f"{report.scenario.name}, seed {report.scenario.seed}", show_header=False)
+    rows = {"accepted commands": report.accepted, **report.faults, **dict(sorted(verdict.counts.items()))}
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    table.add_row("settled after", f"{report.settled_in:.0f} s")
+    table.add_row("took", f"{report.took:.0f} s")
+    for kind, count in sorted(verdict.wrong().items()):
+        table.add_row(f"[red]{kind}", f"[red]{count:,}")
+    console.print(table)
+    for left in verdict.waiting[:SHOWN]:
+        console.print(f"waits: {left.service} {left.subject} {left.words}", markup=False, highlight=False)
+    for found in verdict.findings[:SHOWN]:
+        console.print(f"{found.kind}: order {found.order}: {found.words}", markup=False, highlight=False)
+
+
+def do(*scenarios: Scenario) -> None:
+    """Carries them out and ends with what they showed."""
+    console = Console(soft_wrap=True)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    with locked_or_busy(FOLDER / "run.lock"):
+        reports = asyncio.run(carried_out(scenarios, console))
+    wrong = [report.scenario.name for report in reports if not report.verdict.good]
+    console.print(f"[red]broken: {', '.join(wrong)}" if wrong else "[green]nothing lost, doubled, reordered or stuck")
+    sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def kill(orders: Orders = 500, kills_: Annotated[int, typer.Option("--kills")] = 20, seed: Seed = 1) -> None:
+    """SIGKILL random processes, which are started again."""
+    do(scenario("kill", orders, seed, kills(LAYOUT, kills_, seed)))
+
+
+@app.command()
+def zombie(orders: Orders = 200, halts: int = 4, seed: Seed = 1) -> None:
+    """Halt processes for longer than every lease, and let them go on."""
+    do(scenario("zombie", orders, seed, zombies(LAYOUT, halts, seed)))
+
+
+@app.command()
+def kafka(orders: Orders = 500, away: float = 60.0, seed: Seed = 1) -> None:
+    """Stop Kafka for a while, then kill it once."""
+    do(scenario("kafka", orders, seed, server_away("kafka", seed, away)))
+
+
+@app.command()
+def postgres(orders: Orders = 300, away: float = 5.0, seed: Seed = 1) -> None:
+    """Restart PostgreSQL under load, then kill it once."""
+    do(scenario("postgres", orders, seed, server_away("postgres", seed, away)))
+
+
+@app.command("all")
+def everything(seed: Seed = 1) -> None:
+    """The agreed list."""
+    do(
+        scenario("kill", 5000, seed, kills(LAYOUT, 100, seed)),
+        scenario("zombie", 500, seed, zombies(LAYOUT, 6, seed)),
+        scenario("kafka", 800, seed, server_away("kafka", seed, 60.0)),
+        scenario("postgres", 500, seed, server_away("postgres", seed, 5.0)),
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,120 @@
+"""The processes of one run. A member that was killed is started again as an orchestrator would, with the same place."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.ports import HOST, take_port
+from deploy.local.processes import Process, start_process, until_it_answers
+
+READY_WITHIN = 90.0
+EVERYTHING = "api,ingest,work,relay"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A process that belongs to the fleet: which service, in which roles, and its stable number among its kind."""
+
+    service: str
+    instance: int
+    roles: str = EVERYTHING
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}-{self.instance}"
+
+    def has(self, role: str) -> bool:
+        """Whether it runs this role."""
+        return role in self.roles.split(",")
+
+
+MODULES = {
+    "orders": "tests.faults.orders",
+    "notifications": "services.notifications.app",
+    "payer": "tests.faults.payer.app",
+}
+LAYOUT = (
+    Member("orders", 0),
+    Member("orders", 1),
+    Member("notifications", 0, "ingest,relay"),
+    Member("notifications", 1, "work"),
+    Member("notifications", 2, "work,relay"),
+    Member("payer", 0),
+    Member("payer", 1, "ingest,work"),
+)
+"""Whole ones, split ones, and two of each role somewhere."""
+
+
+@dataclass
+class Fleet:
+    """Starts, kills and halts the members; `settings` are the environment of each service, without its prefix."""
+
+    folder: Path
+    settings: Mapping[str, Mapping[str, str]]
+    members: Sequence[Member] = LAYOUT
+    code: Path | None = None
+    """The tree whose code the members run; this one where it is not said."""
+    ports: dict[str, int] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    def url(self, member: Member) -> str:
+        """Where it serves HTTP."""
+        return f"http://{HOST}:{self.ports[member.name]}"
+
+    def with_role(self, role: str, service: str = "") -> list[Member]:
+        """The members that run it, of one service or of all."""
+        return [member for member in self.members if member.has(role) and service in {"", member.service}]
+
+    def launch(self, member: Member) -> Process:
+        """Starts it and waits for nothing."""
+        self.ports.setdefault(member.name, take_port())
+        known = {
+            "PORT": str(self.ports[member.name]),
+            "ROLES": member.roles,
+            "INSTANCE": str(member.instance),
+            "LOG_LEVEL": "info",
+        }
+        settings = {**known, **self.settings[member.service]}
+        env = {f"{member.service.upper()}_{name}": value for name, value in settings.items()}
+        if self.code is not None:
+            env["PYTHONPATH"] = str(self.code)
+        words = [sys.executable, "-m", MODULES[member.service]]
+        process = start_process(member.name, words, self.folder / "logs" / f"{member.name}.log", env)
+        self.processes[member.name] = process
+        return process
+
+    async def ready(self, member: Member, within: float = READY_WITHIN) -> None:
+        """Waits until it says that it is. Raises LocalStackError when it does not, or has ended."""
+        await until_it_answers(self.processes[member.name], f"{self.url(member)}/readyz", within)
+
+    async def start(self) -> None:
+        """Starts all members; returns when they are ready."""
+        for member in self.members:
+            self.launch(member)
+        await asyncio.gather(*(self.ready(member) for member in self.members))
+
+    async def kill(self, member: Member) -> None:
+        """SIGKILL, for the process and for what it started."""
+        await self.processes[member.name].stop(signal.SIGKILL)
+
+    def halt(self, member: Member) -> None:
+        """SIGSTOP: it believes that no time passes."""
+        self.processes[member.name].send(signal.SIGSTOP)
+
+    def go_on(self, member: Member) -> None:
+        """SIGCONT."""
+        self.processes[member.name].send(signal.SIGCONT)
+
+    def ended(self) -> list[Member]:
+        """The members that run no longer."""
+        return [member for member in self.members if not self.processes[member.name].alive()]
+
+    async def stop(self) -> None:
+        """Ends all members, as an orchestrator does."""
+        for member in self.members:
+            if member.name in self.processes:
+                self.go_on(member)
+        await asyncio.gather(*(process.stop(signal.SIGTERM) for process in self.processes.values()))

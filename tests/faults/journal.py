@@ -1,0 +1,42 @@
+"""What the rig did to the system, and when: each unknown must be explained by one of these, or by a mishap."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something was done to a member of the fleet or to a server, from `began` to `ended` (seconds of the epoch)."""
+
+    what: str
+    target: str
+    began: float
+    ended: float
+
+
+class Journal:
+    """The faults of one run, in memory and in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.faults: list[Fault] = []
+        self._path = path
+
+    @contextmanager
+    def writing_down(self, what: str, target: str) -> Iterator[None]:
+        """The fault that the block does; it counts however the block ends."""
+        began = time.time()
+        try:
+            yield
+        finally:
+            fault = Fault(what, target, began, time.time())
+            self.faults.append(fault)
+            with self._path.open("a") as file:
+                file.write(json.dumps(asdict(fault)) + "\n")
+
+    def last(self) -> float:
+        """When the last fault was over; 0 before the first."""
+        return max((fault.ended for fault in self.faults), default=0.0)

@@ -1,0 +1,33 @@
+"""Judges a run: every accepted cause was executed once, or is a visible unknown that something explains.
+
+It knows only the history: what was accepted, what stands on the topics and timelines, what the outside parties did,
+and what was done to the system.
+"""
+
+from collections import Counter
+
+from tests.faults.causes import causes_of, judged_commands
+from tests.faults.effects_judged import EffectsJudged
+from tests.faults.history import SERVICE_OF, History
+from tests.faults.streams import judged_streams
+from tests.faults.timelines import judged_timelines
+from tests.faults.verdict import Class, Finding, Verdict
+
+
+def judge(history: History, mail_domain: str) -> Verdict:
+    """Everything that is wrong, and how often everything went right."""
+    causes = causes_of(history.said)
+    findings = [Finding(Class.INVALID, "", words) for words in history.invalid]
+    findings += [Finding(Class.LOST, promise.order, f"refused: {why}") for promise, why in history.refused]
+    findings += judged_streams(history.said)
+    findings += judged_commands(history.accepted, history.said, causes)
+    counts: Counter[str] = Counter()
+    for kind in SERVICE_OF:
+        effects = EffectsJudged(history, causes, kind, mail_domain)
+        findings += effects.findings()
+        counts.update({f"{kind}: {word}": count for word, count in effects.counts.items()})
+    findings += judged_timelines(history)
+    for left in history.left:
+        if not left.waits:
+            findings.append(Finding(Class.STUCK, left.subject, f"{left.service}: {left.what}: {left.words}"))
+    return Verdict(findings, counts, [left for left in history.left if left.waits])

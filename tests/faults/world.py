@@ -1,0 +1,151 @@
+"""Everything that one run stands on: databases with their tables, topics, the outside parties, the fleet, one shop."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx2
+
+from deploy.local.ports import HOST, take_port
+from deploy.local.processes import Process, start_process, until_it_answers
+from services.notifications.app import MIGRATIONS as OF_NOTIFICATIONS
+from services.orders.app import MIGRATIONS as OF_ORDERS
+from services.orders.shops import save_shop
+from shared.contracts.topics import TOPICS
+from shared.messaging.outbox import Outbox
+from shared.messaging.topics_on_broker import TopicsOnBroker
+from shared.messaging.wakeup import Bell
+from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
+from shared.runtime.tokens import make_token
+from tests.builders import a_shop
+from tests.faults.chaos import Chaos, ProviderChaos
+from tests.faults.fleet import LAYOUT, Fleet, Member
+from tests.faults.journal import Journal
+from tests.faults.payer.app import MIGRATIONS as OF_PAYER
+from tests.plugins.waiting import eventually
+
+MIGRATIONS = {"orders": OF_ORDERS, "notifications": OF_NOTIFICATIONS, "payer": OF_PAYER}
+PARTITIONS = 4
+MAIL_DOMAIN = "mail.example"
+CALL_WITHIN = 5.0
+"""Seconds that one mail or one charge may take in all."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a system is put: empty databases by service, Kafka, and a prefix that no other topic has."""
+
+    databases: Mapping[str, str]
+    kafka: str
+    prefix: str
+
+
+@dataclass
+class World:
+    """A running system, and what it is made of."""
+
+    folder: Path
+    place: Place
+    fleet: Fleet
+    journal: Journal
+    provider_url: str
+    outside: dict[str, Process] = field(default_factory=dict)
+    token: str = ""
+
+    @property
+    def charges(self) -> Path:
+        """The provider's ledger; its calls stand beside it."""
+        return self.folder / "charges"
+
+    @property
+    def mails(self) -> Path:
+        """The mail sink's ledger; its calls stand beside it."""
+        return self.folder / "mails"
+
+    def topic(self, name: str) -> str:
+        """The topic's name on the broker."""
+        return self.place.prefix + name
+
+    async def misbehave(self, charges: ProviderChaos, mails: Chaos) -> None:
+        """From now on the outside parties do."""
+        (self.folder / "mail-chaos").write_text(mails.model_dump_json())
+        async with httpx2.AsyncClient(base_url=self.provider_url) as http:
+            (await http.put("/chaos", json=charges.model_dump())).raise_for_status()
+
+    async def start_outside(self, smtp_port: int, provider_port: int) -> None:
+        """Starts the provider and the mail sink."""
+        sink: list[str | Path] = ["--ledger", self.mails, "--chaos", self.folder / "mail-chaos"]
+        mailsink = self._start("mailsink", ["--port", str(smtp_port), *sink])
+        provider = self._start("provider", ["--port", str(provider_port), "--ledger", self.charges])
+        await until_it_answers(provider, f"{self.provider_url}/readyz", within=30)
+        await eventually(lambda: mailsink.listens_on(smtp_port), timeout=30, waiting_for="the mail sink")
+
+    async def stop_outside(self) -> None:
+        """Ends them."""
+        await asyncio.gather(*(process.stop() for process in self.outside.values()))
+
+    def _start(self, name: str, words: Sequence[str | Path]) -> Process:
+        command: list[str | Path] = [sys.executable, "-m", f"tests.faults.{name}", *words]
+        self.outside[name] = start_process(name, command, self.folder / "logs" / f"{name}.log")
+        return self.outside[name]
+
+
+@asynccontextmanager
+async def the_world(
+    folder: Path, place: Place, *, members: Sequence[Member] = LAYOUT, code: Path | None = None
+) -> AsyncIterator[World]:
+    """A system that runs, with the shop `nordic-tea`; its processes are ended at the end, what it wrote stays."""
+    smtp_port, provider_port = take_port(), take_port()
+    provider_url = f"http://{HOST}:{provider_port}"
+    fleet = Fleet(folder, settings_of(place, smtp_port, provider_url), members, code)
+    world = World(folder, place, fleet, Journal(folder / "faults"), provider_url)
+    async with AsyncExitStack() as undo:
+        await asyncio.gather(make_topics(place), *(bring_up_to_date(place, service) for service in MIGRATIONS))
+        world.token = await open_a_shop(place.databases["orders"])
+        undo.push_async_callback(world.stop_outside)
+        await world.start_outside(smtp_port, provider_port)
+        undo.push_async_callback(fleet.stop)
+        await fleet.start()
+        yield world
+
+
+def settings_of(place: Place, smtp_port: int, provider_url: str) -> dict[str, dict[str, str]]:
+    """The environment of each service."""
+    mail = {"SMTP_PORT": str(smtp_port), "SENDER_DOMAIN": MAIL_DOMAIN, "MAIL_TIMEOUT": str(CALL_WITHIN)}
+    charge = {"PROVIDER_URL": provider_url, "CHARGE_TIMEOUT": str(CALL_WITHIN)}
+    own: dict[str, dict[str, str]] = {"orders": {}, "notifications": mail, "payer": charge}
+    common = {"KAFKA": place.kafka, "TOPIC_PREFIX": place.prefix}
+    return {
+        service: {"DATABASE_URL": place.databases[service], **common, **settings} for service, settings in own.items()
+    }
+
+
+async def make_topics(place: Place) -> None:
+    """All declared topics."""
+    async with TopicsOnBroker(place.kafka, place.prefix) as topics:
+        await topics.create(TOPICS, partitions=PARTITIONS)
+
+
+async def bring_up_to_date(place: Place, service: str) -> None:
+    """All tables of the service."""
+    connection = await asyncpg.connect(place.databases[service])
+    try:
+        await migrate(connection, [RUNTIME_MIGRATIONS, *MIGRATIONS[service]])
+    finally:
+        await connection.close()
+
+
+async def open_a_shop(url: str) -> str:
+    """Makes the shop and gives a token of it, as an operator does."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            shop = a_shop()
+            await save_shop(connection, shop, Outbox("/orders", Bell()))
+            return await make_token(connection, shop.shop, "shop front", ("orders:read", "orders:write"))
+    finally:
+        await connection.close()
