@@ -28,18 +28,15 @@ def _judged(records: Sequence[Said]) -> Iterator[tuple[Class, str]]:
     last: Place = (0, 0)
     for record in records:
         place = record.sequence or (0, 0)
+        new = place not in ids
         if ids.setdefault(place, record.id) != record.id:
             yield Class.DOUBLED, f"two records have the number {place[1]}"
         if places.setdefault(record.id, place) != place:
             yield Class.DOUBLED, f"record {record.id} has two numbers"
-        elif place < last and _is_new(record, place, records):
+        elif new and place < last:
             yield Class.REORDERED, f"number {place[1]} came first after number {last[1]}"
         last = max(last, place)
     yield from _gaps(sorted(ids))
-
-
-def _is_new(record: Said, place: Place, records: Sequence[Said]) -> bool:
-    return next(one for one in records if one.sequence == place) is record
 
 
 def _gaps(places: Sequence[Place]) -> Iterator[tuple[Class, str]]:
