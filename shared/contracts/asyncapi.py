@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 from shared.contracts.catalogue import all_contracts
 from shared.contracts.documents import PlainSchema, example_of, record_model, schema_mode
 from shared.contracts.message import CONTENT_TYPE, Message
-from shared.contracts.topics import PARTITIONS, TOPICS, Topic
+from shared.contracts.topics import CHANNELS, PARTITIONS, Topic
 
 VERSION = "0.1.0"
 MEDIA_TYPE = CONTENT_TYPE.partition(";")[0]
@@ -48,8 +48,8 @@ def asyncapi_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": MEDIA_TYPE,
-        "channels": {topic.name: _channel(topic) for topic in TOPICS},
-        "operations": dict(operation for topic in TOPICS for operation in _operations(topic)),
+        "channels": {topic.name: _channel(topic) for topic in CHANNELS},
+        "operations": dict(operation for topic in CHANNELS for operation in _operations(topic)),
         "components": {
             "messages": {contract.type: _message(contract) for contract in contracts},
             "schemas": _schemas(contracts),

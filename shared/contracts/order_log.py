@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from shared.contracts.message import Message
 from shared.contracts.topics import ORDERS_LOG
@@ -88,3 +88,47 @@ class CommandRejected(LogEntry, type="command.rejected.v1"):
     reason: Reason
     detail: Text = ""
     errors: Annotated[list[Text], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it
+
+
+class ReactionWaiting(LogEntry, type="reaction.waiting.v1"):
+    """A reaction to a message has failed three times and is tried again later; what comes after it waits."""
+
+    group: Identifier
+    message_type: Identifier
+    message_id: Identifier
+    attempts: Annotated[int, Field(ge=1, le=10**6)]
+    next_try: AwareDatetime
+    detail: Text = ""
+
+
+class ReactionDead(LogEntry, type="reaction.dead.v1"):
+    """A reaction to a message is given up: it can never work, or has failed for a day, or ends its process each time.
+
+    It keeps its place until a person retries or skips it.
+    """
+
+    group: Identifier
+    message_type: Identifier
+    message_id: Identifier
+    blocks: bool
+    """Whether what comes after it waits for that decision."""
+    detail: Text = ""
+
+
+class EffectSettled(LogEntry, type="effect.settled.v1"):
+    """A call whose outcome nobody knew is settled: it happened, or it did not and may be made again."""
+
+    effect: Identifier
+    key: EffectKey
+    happened: bool
+    settled_by: Literal["person", "provider", "look-up"]
+    reason: Text = ""
+
+
+class RepairMade(LogEntry, type="repair.made.v1"):
+    """An operator has put something right by hand: who did it stands in the envelope's actor."""
+
+    action: Literal["retry", "skip", "accept-gap", "re-ingest", "release"]
+    about: Line
+    """What it was done to: a group and a message, a stream, a record."""
+    reason: Text = ""

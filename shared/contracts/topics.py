@@ -75,5 +75,25 @@ SHOPS_FACTS = Topic(
     key="<shop>/<owner>",
     compacted=True,
 )
-TOPICS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS)
+
+
+def dead_letters_of(group: str, owner: str) -> Topic:
+    """The topic that gets a copy, personal fields masked, of each message that a group has given up."""
+    return Topic(
+        f"{group}.dead-letters",
+        owner=owner,
+        writers=(owner,),
+        about=f"Copies of what the group {group} has given up, for outside tools; the messages keep their places.",
+        sequenced=False,
+    )
+
+
+DEAD_LETTERS = (
+    dead_letters_of("orders.commands", "orders"),
+    dead_letters_of("orders.log", "orders"),
+    dead_letters_of("notifications", "notifications"),
+)
+CHANNELS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS)
+"""Where contracts are published."""
+TOPICS = (*CHANNELS, *DEAD_LETTERS)
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 from shared.contracts.asyncapi import VERSION, asyncapi_document
 from shared.contracts.catalogue import all_contracts
 from shared.contracts.documents import example_of
-from shared.contracts.topics import TOPICS
+from shared.contracts.topics import CHANNELS
 from shared.ops.contract_files import ASYNCAPI, ROOT
 
 OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.json")
@@ -70,7 +70,7 @@ def test_every_message_stands_on_its_channel_with_headers_key_and_example() -> N
 
 def test_every_writer_and_reader_of_a_topic_has_its_operation() -> None:
     operations = asyncapi_document()["operations"].values()
-    for topic in TOPICS:
+    for topic in CHANNELS:
         here = [each for each in operations if each["channel"]["$ref"] == f"#/channels/{topic.name}"]
         assert sorted(each["tags"][0]["name"] for each in here if each["action"] == "send") == sorted(topic.writers)
         assert sorted(each["tags"][0]["name"] for each in here if each["action"] == "receive") == sorted(topic.readers)

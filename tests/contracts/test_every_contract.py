@@ -13,10 +13,10 @@ from shared.contracts.asyncapi import writers_of
 from shared.contracts.catalogue import all_contracts, contract_of
 from shared.contracts.documents import SCHEMAS, as_text, example_of, schema_of
 from shared.contracts.message import Message, read_envelope, read_message, record_headers, write_record
-from shared.contracts.topics import BY_NAME, TOPICS, Topic
+from shared.contracts.topics import BY_NAME, CHANNELS, TOPICS, Topic
 
 every_contract = pytest.mark.parametrize("contract", all_contracts(), ids=lambda contract: contract.type)
-every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+every_topic = pytest.mark.parametrize("topic", CHANNELS, ids=lambda topic: topic.name)
 
 
 def record_of(contract: type[Message]) -> bytes:

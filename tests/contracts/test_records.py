@@ -34,7 +34,7 @@ def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 def _said_of(error: NotUnderstood) -> str:
     """What is said of a record, but for data that are no object, which have no field to be named."""
-    return "" if "data: " in str(error) or len(str(error)) >= 1_000 else f"^{re.escape(str(error))}$"
+    return "." if "data: " in str(error) or len(str(error)) >= 1_000 else f"^{re.escape(str(error))}$"
 
 
 def reading(document: Any) -> Any:

@@ -51,18 +51,19 @@ create table accepted_gap (
   primary key (topic, source, subject, incarnation, first)
 );
 
--- What operators did to this database, and why.
+-- What operators asked of this service, and what came of it; a process of the service does what is asked.
 create table repair (
   position bigint generated always as identity primary key,
-  at timestamptz not null default clock_timestamp(),
+  asked_at timestamptz not null default clock_timestamp(),
   actor text not null,
   action text not null,
-  shop text not null default '',
-  subject text not null default '',
-  what text not null,
-  reason text not null
+  arguments jsonb not null,
+  reason text not null,
+  state text not null default 'asked' check (state in ('asked', 'done', 'refused')),
+  answer text,
+  answered_at timestamptz
 );
-create index repair_subject on repair (subject);
+create index repair_asked on repair (position) where state = 'asked';
 
 -- migrate:down
 drop table repair, accepted_gap, timer;
