@@ -5,7 +5,7 @@ RUN := .venv/bin/python
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test check format lock bench real-containers clean
+.PHONY: help setup demo demo-reset test faults check format lock bench real-containers clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo-reset: setup ## forget the demo's data, mails and logs
 test: setup ## run the tests, on real servers: ARGS="tests/unit" or any arguments of pytest, WORKERS=0 for one process
 	@command -v kcat >/dev/null && command -v chromium >/dev/null || $(RUN) -m deploy.local test-tools
 	@$(RUN) -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS)) $(ARGS)
+
+faults: setup ## kill, halt and restart everything under load, half an hour: ARGS="kill --orders 500 --kills 20 --seed 1"
+	@$(RUN) -m tests.faults $(or $(ARGS),all)
 
 check: setup ## lint, types, who may import whom, contracts, requirements
 	$(RUN) -m ruff check

@@ -103,6 +103,7 @@ def do(*scenarios: Scenario) -> None:
     """Carries them out and ends with what they showed."""
     console = Console(soft_wrap=True)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with locked_or_busy(FOLDER / "run.lock"):
         reports = asyncio.run(carried_out(scenarios, console))
     wrong = [report.scenario.name for report in reports if not report.verdict.good]

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+BY_ITSELF = "ended by itself"
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -9,6 +9,7 @@ from collections import Counter
 from tests.faults.causes import causes_of, judged_commands
 from tests.faults.effects_judged import EffectsJudged
 from tests.faults.history import SERVICE_OF, History
+from tests.faults.journal import BY_ITSELF
 from tests.faults.streams import judged_streams
 from tests.faults.timelines import judged_timelines
 from tests.faults.verdict import Class, Finding, Verdict
@@ -30,4 +31,7 @@ def judge(history: History, mail_domain: str) -> Verdict:
     for left in history.left:
         if not left.waits:
             findings.append(Finding(Class.STUCK, left.subject, f"{left.service}: {left.what}: {left.words}"))
+    for fault in history.faults:
+        if fault.what.startswith(BY_ITSELF):
+            findings.append(Finding(Class.DIED, "", f"{fault.target} {fault.what}"))
     return Verdict(findings, counts, [left for left in history.left if left.waits])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from tests.faults.fleet import Member
+from tests.faults.journal import BY_ITSELF
 from tests.faults.plan import Step
 from tests.faults.servers import Server
 from tests.faults.world import World
@@ -38,7 +39,7 @@ class Trouble:
                 if not turn.locked():
                     async with turn:
                         code = fleet.processes[member.name].exit_code()
-                        with self._world.journal.writing_down(f"ended by itself with {code}", member.name):
+                        with self._world.journal.writing_down(f"{BY_ITSELF}, exit code {code}", member.name):
                             fleet.launch(member)
             await asyncio.sleep(LOOK_EVERY)
 

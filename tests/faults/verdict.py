@@ -21,6 +21,8 @@ class Class(StrEnum):
     """Could be done, and nobody does it; or given up."""
     UNEXPLAINED = "unexplained"
     """Reported unknown although nothing was done to anybody at that moment."""
+    DIED = "died"
+    """A process ended although nobody ended it."""
     INVALID = "invalid"
     """A record that is no message of ours, or a timeline whose chain is broken."""
 

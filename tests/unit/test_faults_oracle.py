@@ -275,3 +275,7 @@ def test_a_broken_chain_and_a_record_that_nobody_understands_are_invalid() -> No
 
 def test_a_command_that_was_refused_is_lost() -> None:
     assert wrong(history(refused=[(accepted("resend", "http", "k9"), "422: no")])) == {Class.LOST: 1}
+
+
+def test_a_process_that_ended_by_itself_is_a_finding() -> None:
+    assert wrong(history(faults=[Fault("ended by itself, exit code 1", "payer-0", 1.0, 1.1)])) == {Class.DIED: 1}
