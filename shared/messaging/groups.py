@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, get_type_hints, runtime_checkable
 
 from shared.contracts.message import CONTRACTS, Message
-from shared.contracts.topics import Topic
+from shared.contracts.topics import BY_NAME, Topic, dead_letters_of
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[..., Awaitable[Sequence[Message]]]
@@ -52,6 +52,11 @@ class Group:
     knows: str | None = None
     reactions: dict[type[Message], Reaction] = field(default_factory=dict)
 
+    @property
+    def dead_letters(self) -> Topic:
+        """Where copies of what it gives up go."""
+        return BY_NAME.get(f"{self.name}.dead-letters") or dead_letters_of(self.name, self.name)
+
     def on(self, contract: type[M], *, blocks: bool = True) -> Callable[[Handler], Handler]:
         """Registers the decorated function for a contract, or for all contracts of a base class.
 
@@ -75,8 +80,16 @@ class Group:
 
     def handles(self, message_type: str) -> bool:
         """Whether messages of this type are taken into the group's lanes."""
+        return self.answers or self._reaction_by_name(message_type) is not None
+
+    def blocks(self, message_type: str) -> bool:
+        """Whether a message of this type that can never be handled holds up what comes after it."""
+        reaction = self._reaction_by_name(message_type)
+        return reaction is None or reaction.blocks
+
+    def _reaction_by_name(self, message_type: str) -> Reaction | None:
         contract = CONTRACTS.get(message_type)
-        return self.answers or (contract is not None and self.reaction_to(contract) is not None)
+        return None if contract is None else self.reaction_to(contract)
 
     def needs(self) -> set[type]:
         """Everything that the group's handlers want to be given."""

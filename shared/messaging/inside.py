@@ -21,6 +21,7 @@ from shared.contracts.order_log import CommandRejected
 from shared.contracts.reading import read_head
 from shared.contracts.refusal import Refused
 from shared.messaging import lanes, metrics
+from shared.messaging.claims import CRASHED, CRASHES_DEAD, Claims, Hands
 from shared.messaging.database import DATABASE_ERRORS, KEYS_ONLY, Connection, OutcomeUnknown, transaction
 from shared.messaging.failures import Failure, Reject, attempt
 from shared.messaging.finish import Ending, ended, settle
@@ -97,6 +98,7 @@ class InsideWorker(Part):
         bell: Bell,
         workspaces: Mapping[type, Callable[[Connection], Any]],
         *,
+        hands: Hands | None = None,
         poll: float = 0.25,
     ) -> None:
         missing = group.needs() - set(workspaces)
@@ -105,6 +107,9 @@ class InsideWorker(Part):
         super().__init__(f"work:{group.name}")
         self._pool, self._dsn, self._group, self._outbox, self._bell = pool, dsn, group, outbox, bell
         self._workspaces, self._poll = {kind: workspaces[kind] for kind in group.needs()}, poll
+        self._hands = hands or Hands()
+        self._claims = Claims(group.name, self._hands)
+        self._abandoned: list[Lane] = []
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping`; a lost database is waited for."""
@@ -118,23 +123,41 @@ class InsideWorker(Part):
                 await self._wait_for_server(stopping, f"PostgreSQL cannot be reached: {error}")
 
     async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
+        await lanes.give_back(quick, self._abandoned)
+        self._abandoned.clear()
         while not stopping.is_set():
-            self._tick = time.monotonic()
-            claimed = await lanes.claim(quick, self._group.name, lanes.MOST_LANES)
-            if claimed:
-                await lanes.read(quick, claimed)
-                await self.work_through(claimed)
+            self._turn()
+            claimed = await self._claims.next(quick, lanes.MOST_LANES)
+            try:
+                if claimed:
+                    await self.work_through(claimed)
+            finally:
+                self._hands.give(len(claimed))
+            async with self._claims.suspect(quick, self._turn) as suspect:
+                if suspect is not None:
+                    await self.work_through([suspect])
             if len(claimed) < lanes.MOST_LANES:
                 await pause(self._poll, stopping, self._bell)
 
+    def _turn(self) -> None:
+        self._tick = time.monotonic()
+
     async def work_through(self, claimed: Sequence[Lane]) -> None:
-        """All of it in one transaction; where a handler fails, one message at a time."""
+        """All of it in one transaction; where a handler fails, or may have ended its process, one message at a time.
+
+        Lanes of which is not known how they ended, because a connection was lost, are given back with the next one.
+        """
         started = time.perf_counter()
-        outcome = await attempt(lambda: self._together(claimed))
+        self._abandoned = list(claimed)
+        quiet, outcome = [lane for lane in claimed if not lane.crashes], None
+        if quiet:
+            outcome = await attempt(lambda: self._together(quiet))
         if isinstance(outcome, Failure):
-            log.info("batch broken up", group=self._group.name, lanes=len(claimed), error=str(outcome))
-            for lane in claimed:
+            log.info("batch broken up", group=self._group.name, lanes=len(quiet), error=str(outcome))
+        for lane in claimed:
+            if lane.crashes or isinstance(outcome, Failure):
                 await self._one_by_one(lane)
+        self._abandoned.clear()
         self._outbox.committed()
         count = max(1, sum(len(lane.waiting) for lane in claimed))
         metrics.handling_seconds.labels(self._group.name).observe((time.perf_counter() - started) / count)
@@ -149,14 +172,18 @@ class InsideWorker(Part):
         metrics.handled.labels(self._group.name, "done").inc(sum(map(len, answers.values())))
 
     async def _one_by_one(self, lane: Lane) -> None:
+        if not lane.waiting:
+            await self._end(Ending(lane, "finished"))
         while lane.waiting and not lane.lost:
             waiting, *rest = lane.waiting
             with handling(lane.group, waiting.record):
-                outcome = await attempt(lambda first=waiting, after=rest: self._alone(lane, first, after))  # type: ignore[misc]
-                if isinstance(outcome, Failure):
+                outcome: Failure | None = Failure(Reject(CRASHED))
+                if lane.crashes < CRASHES_DEAD:
+                    outcome = await attempt(lambda first=waiting, after=rest: self._alone(lane, first, after))  # type: ignore[misc]
+                if outcome is not None:
                     await self._failed(lane, waiting, rest, outcome)
                     return
-            lane.waiting, lane.attempts, lane.failing_since = rest, 1, None
+            lane.waiting, lane.attempts, lane.crashes, lane.failing_since = rest, 1, 0, None
 
     async def _alone(self, lane: Lane, waiting: Waiting, rest: Sequence[Waiting]) -> None:
         async with transaction(self._pool) as connection:
@@ -168,20 +195,16 @@ class InsideWorker(Part):
         metrics.handled.labels(self._group.name, "done").inc()
 
     async def _failed(self, lane: Lane, waiting: Waiting, rest: Sequence[Waiting], failure: Failure) -> None:
-        async with transaction(self._pool) as connection:
-            if not await lanes.lock(connection, [lane]):
-                return
-            ending = Ending(lane, "retry")
-            ending.failed(waiting.position, failure, blocks=self._blocks(waiting))
-            await settle(connection, [ending])
+        ending = Ending(lane, "retry")
+        ending.failed(waiting, failure, self._group)
+        await self._end(ending)
         log.warning("message failed", group=lane.group, error=str(failure), behind=len(rest), exc_info=failure.error)
 
-    def _blocks(self, waiting: Waiting) -> bool:
-        try:
-            reaction = self._group.reaction_to(type(waiting.read()))
-        except NotUnderstood:
-            return True
-        return reaction is None or reaction.blocks
+    async def _end(self, ending: Ending) -> None:
+        async with transaction(self._pool) as connection:
+            if await lanes.lock(connection, [ending.lane]):
+                await self._outbox.append(connection, ending.said, ending.letters)
+                await settle(connection, [ending])
 
     async def _react(self, connection: Connection, answers: Sequence[Answer]) -> list[tuple[Meta, Sequence[Message]]]:
         provided = {kind: make(connection) for kind, make in self._workspaces.items()}

@@ -20,12 +20,25 @@ MOST_LANES = 50
 MOST_MESSAGES = 50
 
 CLAIM = """
-update lane set state = 'leased', token = $1, due = clock_timestamp() + make_interval(secs => $2),
-  attempts = attempts + 1
-where ("group", subject) in
-  (select "group", subject from lane where "group" = $4 and due <= now()
-   order by due limit $3 for update skip locked)
-returning "group", subject, shop, wake, attempts, failing_since
+with candidate as materialized ({candidates})
+update lane l set state = 'leased', token = $1, due = clock_timestamp() + make_interval(secs => $2),
+  attempts = l.attempts + 1, crashes = l.crashes + (c.state = 'leased')::int
+from candidate c where l."group" = c."group" and l.subject = c.subject
+returning l."group", l.subject, l.shop, l.wake, l.attempts, l.crashes, c.state = 'leased' as crashed, l.failing_since
+"""
+"""A lease that ran out was not given back, so it counts as a crash; the attempt counts whatever becomes of us."""
+DUE = """
+select "group", subject, state from lane
+where "group" = $4 and due <= now() and crashes + (state = 'leased')::int < 2 {further}
+order by due limit $3 for update skip locked
+"""
+GIVE_BACK = """
+with mine as (
+  select l."group", l.subject from lane l join unnest($1::text[], $2::text[], $3::uuid[]) k(g, s, t)
+    on l."group" = k.g and l.subject = k.s and l.token = k.t
+  where l.state = 'leased' order by 1, 2 for update of l)
+update lane l set state = 'ready', token = null, due = clock_timestamp(), attempts = greatest(0, attempts - 1)
+from mine where l."group" = mine."group" and l.subject = mine.subject
 """
 READ = """
 select l."group", l.subject, i.position, i.type, i.record
@@ -74,7 +87,13 @@ class Lane:
     wake: int
     attempts: int
     failing_since: datetime | None
+    crashes: int = 0
+    """How often in a row its lease ran out, this claim's finding included."""
+    crashed: bool = False
+    """Whether this claim found that the lease before it had run out."""
     waiting: Sequence[Waiting] = ()
+    at: Waiting | None = None
+    """The message in hand."""
     lost: bool = False
 
     @property
@@ -87,18 +106,35 @@ class Lane:
         return len(self.waiting) < MOST_MESSAGES
 
 
-async def claim(connection: Executor, group: str, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[Lane]:
-    """Claims up to so many due lanes of a group under a new token.
+async def claim(
+    connection: Executor,
+    group: str,
+    limit: int,
+    lease_seconds: float = LEASE_SECONDS,
+    *more: object,
+    candidates: str = DUE.format(further=""),
+) -> list[Lane]:
+    """Claims up to so many of a group's due lanes under a new token.
 
-    It counts the attempt: a message that kills us must count.
+    `candidates` is a query for them, of which `$4` is the group, `$3` the limit, and `$5` and so on stand in `more`.
     """
     token = uuid4()
-    rows = await connection.fetch(CLAIM, token, lease_seconds, limit, group)
-    lanes = [
-        Lane(row["group"], row["subject"], row["shop"], token, row["wake"], row["attempts"], row["failing_since"])
-        for row in rows
-    ]
-    return sorted(lanes, key=lambda lane: lane.key)
+    rows = await connection.fetch(CLAIM.format(candidates=candidates), token, lease_seconds, limit, group, *more)
+    return sorted((_claimed(row, token) for row in rows), key=lambda lane: lane.key)
+
+
+def _claimed(row: Record, token: UUID) -> Lane:
+    return Lane(
+        row["group"],
+        row["subject"],
+        row["shop"],
+        token,
+        row["wake"],
+        row["attempts"],
+        row["failing_since"],
+        row["crashes"],
+        row["crashed"],
+    )
 
 
 async def read(connection: Executor, lanes: Sequence[Lane]) -> None:
@@ -115,6 +151,11 @@ async def renew(connection: Executor, lanes: Sequence[Lane], lease_seconds: floa
     """Extends the leases that still hold and marks the others lost."""
     rows = await connection.fetch(RENEW, *_keys(lanes), [lane.token for lane in lanes], lease_seconds)
     _mark_lost(lanes, rows)
+
+
+async def give_back(connection: Executor, lanes: Sequence[Lane]) -> None:
+    """Makes those that are still ours due at once, as if this attempt had not been: nobody knows how it ended."""
+    await connection.execute(GIVE_BACK, *_keys(lanes), [lane.token for lane in lanes])
 
 
 async def lock(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:

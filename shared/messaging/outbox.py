@@ -13,6 +13,7 @@ from shared.contracts.order_events import OrderEvent
 from shared.contracts.order_log import OrderNoted
 from shared.contracts.topics import MAX_RECORD_BYTES
 from shared.messaging.database import Connection
+from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.wakeup import Bell
 
 Appended = Callable[[Connection, Sequence[Message]], Awaitable[None]]
@@ -75,17 +76,19 @@ class Outbox:
         self._bell = bell
         self._appended = appended
 
-    async def append(self, connection: Connection, said: Said) -> list[Message]:
+    async def append(self, connection: Connection, said: Said, letters: Sequence[DeadLetter] = ()) -> list[Message]:
         """Numbers the messages and writes them to the outbox, in the caller's transaction; events are noted too.
+
+        Dead letters have no numbers.
 
         The caller has locked what they are about (its order or lane). Returns them stamped, in the order given.
         Raises RecordTooLarge, before anything is written.
         """
         drafts = [draft for cause, messages in said for draft in self._drafts(cause, messages)]
-        if not drafts:
+        if not drafts and not letters:
             return []
-        stamped = await self._numbered(connection, drafts)
-        rows = [self._row(message) for message in stamped]
+        stamped = await self._numbered(connection, drafts) if drafts else []
+        rows = [self._row(message) for message in stamped] + [_letter_row(letter) for letter in letters]
         await connection.execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
         if self._appended is not None:
             await self._appended(connection, stamped)
@@ -140,3 +143,16 @@ class Outbox:
             str(meta.sequence),
             json.dumps(record_headers(message, meta)),
         )
+
+
+def _letter_row(letter: DeadLetter) -> tuple[str, ...]:
+    return (
+        letter.id,
+        letter.topic.name,
+        "dead-letter",
+        letter.subject,
+        letter.type,
+        letter.payload,
+        letter.sequence,
+        json.dumps(letter.headers),
+    )

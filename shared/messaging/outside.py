@@ -10,13 +10,14 @@ import structlog
 
 from shared.contracts.message import Message, NotUnderstood
 from shared.messaging import lanes, metrics
+from shared.messaging.claims import CRASHED, CRASHES_DEAD, Claims, Hands
 from shared.messaging.commits import GroupCommit
 from shared.messaging.database import DATABASE_ERRORS, LOST, OutcomeUnknown, transaction
 from shared.messaging.effects import current_lane
 from shared.messaging.facts import read_to_the_end
 from shared.messaging.failures import Failure, LaneLost, Reject, attempt
 from shared.messaging.finish import Ending, settle
-from shared.messaging.groups import Group, Reaction
+from shared.messaging.groups import Group
 from shared.messaging.inside import QUICK
 from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
@@ -47,6 +48,7 @@ class OutsideWorker(Part):
         lease_seconds: float = lanes.LEASE_SECONDS,
         poll: float = 0.25,
         facts_of: tuple[str, str] | None = None,
+        hands: Hands | None = None,
     ) -> None:
         missing = {kind for group in groups for kind in group.needs()} - set(provided)
         if missing:
@@ -55,6 +57,9 @@ class OutsideWorker(Part):
         self._pool, self._dsn, self._outbox, self._bell, self._provided = pool, dsn, outbox, bell, provided
         self._groups = {group.name: group for group in groups}
         self._most, self._lease, self._poll = most_lanes, lease_seconds, poll
+        self._hands = hands or Hands()
+        self._claims = {name: Claims(name, self._hands, lease_seconds) for name in self._groups}
+        self._abandoned: list[Lane] = []
         self._facts_of = facts_of
         self._finishes: GroupCommit[Ending, bool] = GroupCommit(self._write_endings)
         self._running: dict[asyncio.Task[None], Lane] = {}
@@ -88,33 +93,47 @@ class OutsideWorker(Part):
     async def _work(self, quick: asyncpg.Pool, stopping: asyncio.Event) -> None:
         renew_at = 0.0  # at once: after a lost connection much of the leases may be gone
         while not stopping.is_set():
-            self._tick = time.monotonic()
+            self._turn()
+            if self._abandoned:
+                abandoned, self._abandoned = self._abandoned, []
+                await lanes.give_back(quick, abandoned)
             if self._tick >= renew_at:
                 renew_at = self._tick + self._lease / 3
                 await self._renew(quick)
-            for group in self._groups:
-                await self._claim(quick, group)
+            for claims in self._claims.values():
+                await self._claim(quick, claims)
             await pause(min(self._poll, self._lease / 10), stopping, self._bell)
         await self._renew(quick)
 
-    async def _claim(self, quick: asyncpg.Pool, group: str) -> None:
-        free = self._most - sum(lane.group == group for lane in self._running.values())
-        claimed = await lanes.claim(quick, group, free, self._lease) if free else []
-        if claimed:
-            await lanes.read(quick, claimed)
-            for lane in claimed:
-                self._begin(lane)
+    def _turn(self) -> None:
+        self._tick = time.monotonic()
 
-    def _begin(self, lane: Lane) -> None:
+    async def _claim(self, quick: asyncpg.Pool, claims: Claims) -> None:
+        free = self._most - sum(lane.group == claims.group for lane in self._running.values())
+        for lane in await claims.next(quick, free):
+            self._begin(lane)
+        async with claims.suspect(quick, self._turn) as suspect:
+            if suspect is not None:
+                self._hands.take(1)
+                task = self._begin(suspect)
+                while not task.done():
+                    self._turn()
+                    await asyncio.wait([task], timeout=self._lease / 3)
+                    await self._renew(quick)
+
+    def _begin(self, lane: Lane) -> "asyncio.Task[None]":
         task = asyncio.create_task(self._through(lane), name=f"lane {lane.group} {lane.subject}")
         self._running[task] = lane
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.pop(task, None)
+        lane = self._running.pop(task)
+        self._hands.give(1)
         self._bell.ring()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("lane abandoned, its lease will run out", task=task.get_name(), exc_info=error)
+            self._abandoned.append(lane)
+            log.error("nobody knows how a lane ended; it is given back", task=task.get_name(), exc_info=error)
 
     async def _renew(self, quick: asyncpg.Pool) -> None:
         held = [lane for lane in self._running.values() if not lane.lost]
@@ -128,7 +147,7 @@ class OutsideWorker(Part):
         if not remaining:
             await self._finishes.submit(Ending(lane, "finished"))
         while remaining and not lane.lost:
-            waiting = remaining.pop(0)
+            lane.at = waiting = remaining.pop(0)
             started = time.perf_counter()
             with handling(lane.group, waiting.record):
                 ending = await self._handled(lane, waiting)
@@ -139,7 +158,7 @@ class OutsideWorker(Part):
             if not await self._finished(ending, waiting) or ending.verdict != "leased":
                 return
             metrics.handling_seconds.labels(lane.group).observe(time.perf_counter() - started)
-            lane.attempts, lane.failing_since = 1, None
+            lane.attempts, lane.crashes, lane.crashed, lane.failing_since = 1, 0, False, None
 
     async def _finished(self, ending: Ending, waiting: Waiting) -> bool:
         """Whether the ending was written and is what it was: one that cannot be written is a failed attempt."""
@@ -150,16 +169,17 @@ class OutsideWorker(Part):
             raise written.error
         log.warning("message failed", group=ending.lane.group, order_id=ending.lane.subject, error=str(written))
         failed = Ending(ending.lane, "leased")
-        failed.failed(waiting.position, written, blocks=ending.blocks)
+        failed.failed(waiting, written, self._groups[ending.lane.group])
         await self._finishes.submit(failed)
         return False
 
     async def _handled(self, lane: Lane, waiting: Waiting) -> Ending | None:
         """How this message ended; None when the lane was lost over it."""
         ending = Ending(lane, "leased")
-        reaction: Reaction | None = None
         outcome: Sequence[Message] | Failure
         try:
+            if lane.crashes >= CRASHES_DEAD:
+                raise NotUnderstood(CRASHED)  # noqa: TRY301
             message = waiting.read()
             reaction = self._groups[lane.group].reaction_to(type(message))
             if reaction is None:
@@ -172,9 +192,8 @@ class OutsideWorker(Part):
             lane.lost = True
             metrics.lost_lanes.labels(lane.group).inc()
             return None
-        ending.blocks = reaction is None or reaction.blocks
         if isinstance(outcome, Failure):
-            ending.failed(waiting.position, outcome, blocks=ending.blocks)
+            ending.failed(waiting, outcome, self._groups[lane.group])
             log.warning(
                 "message failed",
                 group=lane.group,
@@ -195,7 +214,8 @@ class OutsideWorker(Part):
             async with transaction(self._pool) as connection:
                 await lanes.lock(connection, [ending.lane for ending in ordered])
                 mine = [ending for ending in ordered if not ending.lane.lost]
-                await self._outbox.append(connection, [said for ending in mine for said in ending.said])
+                said = [each for ending in mine for each in ending.said]
+                await self._outbox.append(connection, said, [each for ending in mine for each in ending.letters])
                 await settle(connection, mine)
         except OutcomeUnknown:
             # Finishing twice is harmless: the token is gone if it was written, and the inbox row is read again if not.

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import SHOPS_FACTS, Topic
+from shared.messaging.claims import Hands
 from shared.messaging.database import Connection
 from shared.messaging.gauges import Gauges
 from shared.messaging.groups import Group
@@ -45,6 +46,7 @@ class Messaging:
     relay_bell: Bell = field(default_factory=Bell)
     inbox_bells: dict[str, Bell] = field(default_factory=lambda: defaultdict(Bell))
     """One for each topic, which wakes the groups that read it."""
+    hands: Hands = field(default_factory=Hands)
     groups: list[Group] = field(default_factory=list)
     workers: list[Component] = field(default_factory=list)
 
@@ -57,7 +59,7 @@ class Messaging:
     def work_inside(self, group: Group, workspaces: Mapping[type, Callable[[Connection], Any]]) -> None:
         """A group whose handlers run in the transaction that finishes their message."""
         bell = self.inbox_bells[group.reads.name].another()
-        worker = InsideWorker(self.keyed_pool, self.dsn, group, self.outbox, bell, workspaces)
+        worker = InsideWorker(self.keyed_pool, self.dsn, group, self.outbox, bell, workspaces, hands=self.hands)
         self.groups.append(group)
         self.workers.append(worker)
 
@@ -66,7 +68,9 @@ class Messaging:
         facts, bell = (self.kafka, self.settings.topic_prefix), Bell()
         for topic in {group.reads.name for group in groups}:
             self.inbox_bells[topic].add(bell)
-        worker = OutsideWorker(self.keyed_pool, self.dsn, groups, self.outbox, bell, provided, facts_of=facts)
+        worker = OutsideWorker(
+            self.keyed_pool, self.dsn, groups, self.outbox, bell, provided, facts_of=facts, hands=self.hands
+        )
         self.groups.extend(groups)
         self.workers.append(worker)
 

@@ -5,6 +5,7 @@ alter table lane add column crashes int not null default 0;
 drop index lane_due;
 create index lane_due on lane ("group", due) where due is not null;
 create index lane_shop_due on lane ("group", shop, due) where due is not null;
+create index lane_crashed on lane ("group", due) where crashes > 0;
 
 -- The request is kept, sealed, until the outcome is clear. The message at `position` stays while it is not: it is
 -- handled again when the effect is settled.
@@ -13,6 +14,7 @@ alter table effect
   add column position bigint not null default 0,
   add column request bytea,
   add column looks int not null default 0,
+  add column first_at timestamptz not null default clock_timestamp(),
   add column settled_by text;
 create index effect_position on effect (position) where state in ('planned', 'started', 'unknown');
 create index effect_subject on effect (subject);
@@ -69,8 +71,8 @@ create index repair_asked on repair (position) where state = 'asked';
 drop table repair, accepted_gap, timer;
 alter table relay drop column timeline, drop column system_identifier, drop column restored, drop column previous;
 drop index effect_subject, effect_position;
-alter table effect drop column settled_by, drop column looks, drop column request, drop column position,
+alter table effect drop column settled_by, drop column first_at, drop column looks, drop column request, drop column position,
   drop column shop;
-drop index lane_shop_due, lane_due;
+drop index lane_crashed, lane_shop_due, lane_due;
 create index lane_due on lane (due) where due is not null;
 alter table lane drop column crashes;
