@@ -17,9 +17,8 @@ from rich.table import Table
 from deploy.local.folders import locked_or_busy
 from tests.faults.chaos import Chaos, ProviderChaos
 from tests.faults.fleet import LAYOUT
-from tests.faults.plan import Step, kills, server_away, zombies
-from tests.faults.rig import Report, Scenario, own_servers, run
-from tests.faults.world import the_world
+from tests.faults.plan import Step, kills, odd_days, server_away, zombies
+from tests.faults.rig import Report, Scenario, own_ground, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 FOLDER = Path(__file__).parents[2] / ".local" / "faults"
@@ -27,6 +26,8 @@ LINE_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 SHOWN = 20
 """Findings that are shown; all of them stand in the run's folder."""
+
+SERVICES = ("orders", "notifications", "payer")
 
 Orders = Annotated[int, typer.Option(help="How many orders are placed meanwhile.")]
 Seed = Annotated[int, typer.Option(help="Draws the load, the faults and the mishaps.")]
@@ -72,8 +73,8 @@ async def carried_out(scenarios: Sequence[Scenario], console: Console) -> list[R
         (folder / "logs").mkdir(parents=True)
         console.print(f"{one.name}: {one.orders:,} orders, {len(one.steps)} faults, seed {one.seed}", highlight=False)
         teller = Teller(console)
-        async with own_servers(folder) as (place, servers), the_world(folder, place) as world:
-            reports.append(await run(world, servers, one, teller))
+        async with own_ground(folder, one) as ground:
+            reports.append(await run(ground, one, teller))
         teller.done()
         findings = [f"{found.kind} {found.order} {found.words}" for found in reports[-1].verdict.findings]
         (folder / "findings").write_text("\n".join(findings))
@@ -135,6 +136,12 @@ def postgres(orders: Orders = 300, away: float = 5.0, seed: Seed = 1) -> None:
     do(scenario("postgres", orders, seed, server_away("postgres", seed, away)))
 
 
+@app.command()
+def odd(orders: Orders = 400, seed: Seed = 1) -> None:
+    """Full disks, lost answers to COMMIT, leases emptied by hand, topics read again."""
+    do(scenario("odd", orders, seed, odd_days(SERVICES, seed)))
+
+
 @app.command("all")
 def everything(seed: Seed = 1) -> None:
     """The agreed list."""
@@ -143,6 +150,7 @@ def everything(seed: Seed = 1) -> None:
         scenario("zombie", 500, seed, zombies(LAYOUT, 6, seed)),
         scenario("kafka", 800, seed, server_away("kafka", seed, 60.0)),
         scenario("postgres", 500, seed, server_away("postgres", seed, 5.0)),
+        scenario("odd", 500, seed, odd_days(SERVICES, seed)),
     )
 
 

@@ -13,7 +13,7 @@ class Explanations:
 
     def __init__(self, history: History, kind: EffectKind) -> None:
         service = SERVICE_OF[kind]
-        hit = {name for name, of in history.workers.items() if of == service} | {"postgres"}
+        hit = {name for name, of in history.workers.items() if of == service} | {"postgres", f"{service} database"}
         self._faults = [fault for fault in history.faults if fault.target in hit]
         self._mishaps = {one.key for one in history.mishaps if one.kind == kind and one.what in AMBIGUOUS}
         self._rows = {row.key: row for row in history.effects if row.kind == kind}

@@ -47,12 +47,25 @@ def zombies(members: Sequence[Member], count: int, seed: int) -> list[Step]:
 
 
 def server_away(name: str, seed: int, away: float) -> list[Step]:
-    """A server is stopped for `away` seconds, and later killed and started again at once."""
+    """A server is stopped for `away` seconds, later killed and started again at once, then halted for a while."""
     dice = random.Random(f"{name} {seed}")
     return [
-        Step(dice.uniform(4.0, 8.0), "stop", name, away),
-        Step(away + dice.uniform(15.0, 20.0), "kill", name, dice.uniform(0.0, 2.0)),
+        Step(dice.uniform(4.0, 8.0), "stop server", name, away),
+        Step(away + dice.uniform(15.0, 20.0), "kill server", name, dice.uniform(0.0, 2.0)),
+        Step(dice.uniform(20.0, 25.0), "halt server", name, 12.0),
     ]
+
+
+def odd_days(services: Sequence[str], seed: int) -> list[Step]:
+    """What is rarer than a crash: full disks, lost answers to COMMIT, a lease emptied by hand, topics read again."""
+    dice = random.Random(f"odd days {seed}")
+    steps = [Step(dice.uniform(2.0, 4.0), "eat commits", "postgres", 20.0)]
+    for service in services:
+        steps.append(Step(dice.uniform(3.0, 5.0), "fill disk", service, dice.uniform(4.0, 8.0)))
+        steps.append(Step(dice.uniform(2.0, 4.0), "empty leases", service, 3.0))
+        steps.append(Step(dice.uniform(2.0, 4.0), "forget offsets", service))
+    steps.append(Step(5.0, "reset offsets", "notifications/orders.events"))
+    return steps
 
 
 def length(steps: Sequence[Step]) -> float:

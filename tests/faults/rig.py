@@ -3,27 +3,33 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deploy.local import postgres
-from tests.faults.accepted import Promises
+from tests.faults.accepted import Accepted, Promises
 from tests.faults.chaos import Chaos, ProviderChaos
+from tests.faults.commit_eater import CommitEater
+from tests.faults.deeds import Ground
+from tests.faults.journal import Fault
 from tests.faults.load import Load
 from tests.faults.oracle import judge
 from tests.faults.plan import Step, length
 from tests.faults.reader import read_history
-from tests.faults.servers import OwnKafka, OwnPostgres, Server
+from tests.faults.servers import OwnKafka, OwnPostgres
 from tests.faults.settled import settled
 from tests.faults.shop_front import a_shop_front
 from tests.faults.trouble import Trouble
-from tests.faults.verdict import Verdict
-from tests.faults.world import MAIL_DOMAIN, MIGRATIONS, Place, World
+from tests.faults.verdict import Class, Finding, Verdict
+from tests.faults.world import MAIL_DOMAIN, MIGRATIONS, Place, the_world
 
 Tell = Callable[[str], None]
+
+GRACE = 5.0
+"""Seconds at the beginning and the end of a fault that are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,10 @@ class Scenario:
     steps: Sequence[Step]
     charges: ProviderChaos = field(default_factory=ProviderChaos)
     mails: Chaos = field(default_factory=Chaos)
+
+    def takes(self, what: str) -> bool:
+        """Whether one of its steps is of this kind."""
+        return any(step.what == what for step in self.steps)
 
     @property
     def per_second(self) -> float:
@@ -56,11 +66,11 @@ class Report:
     took: float
 
 
-async def run(world: World, servers: Mapping[str, Server], scenario: Scenario, tell: Tell) -> Report:
+async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
     """One run in a world that is ready."""
-    began = time.monotonic()
+    began, world = time.monotonic(), ground.world
     promises = Promises(world.folder / "accepted")
-    trouble = Trouble(world, servers)
+    trouble = Trouble(ground)
     await world.misbehave(scenario.charges, scenario.mails)
     urls = [world.fleet.url(member) for member in world.fleet.with_role("api", "orders")]
     topic = world.topic("orders.commands")
@@ -79,7 +89,10 @@ async def run(world: World, servers: Mapping[str, Server], scenario: Scenario, t
             watch.cancel()
     tell("reading what was done and said")
     verdict = judge(await read_history(world, promises, quiet.left), MAIL_DOMAIN)
-    faults = Counter(f"{fault.what} {fault.target.rstrip('-0123456789')}" for fault in world.journal.faults)
+    verdict.findings.extend(behind_kafka(promises.accepted, world.journal.faults))
+    faults = Counter(f"{fault.what}: {fault.target.rstrip('-0123456789')}" for fault in world.journal.faults)
+    if ground.eater is not None:
+        faults["answers to COMMIT that were eaten"] = ground.eater.eaten
     return Report(scenario, verdict, len(promises.accepted), faults, quiet.seconds, time.monotonic() - began)
 
 
@@ -98,10 +111,20 @@ async def telling(line: Callable[[], str], tell: Tell, *work: Coroutine[Any, Any
             task.cancel()
 
 
+def behind_kafka(accepted: Sequence[Accepted], faults: Sequence[Fault]) -> Iterator[Finding]:
+    """What is wrong when Kafka was away for a while and no command was accepted by HTTP in the middle of it."""
+    for fault in faults:
+        begin, end = fault.began + GRACE, fault.ended - GRACE
+        meanwhile = any(begin < one.at < end for one in accepted if one.way == "http")
+        if fault.target == "kafka" and end > begin and not meanwhile:
+            yield Finding(Class.STUCK, "", f"no command was accepted by HTTP while Kafka was away ({fault.what})")
+
+
 @asynccontextmanager
-async def own_servers(folder: Path) -> AsyncIterator[tuple[Place, Mapping[str, Server]]]:
-    """A PostgreSQL and a Kafka for this run alone, with three empty databases."""
+async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
+    """A PostgreSQL and a Kafka for this run alone, and the system on them."""
     database, broker = OwnPostgres(folder), OwnKafka(folder)
+    eater = CommitEater(database.port, scenario.seed) if scenario.takes("eat commits") else None
     async with AsyncExitStack() as undo:
         undo.push_async_callback(database.forget)
         undo.push_async_callback(broker.forget)
@@ -112,4 +135,10 @@ async def own_servers(folder: Path) -> AsyncIterator[tuple[Place, Mapping[str, S
         for service in MIGRATIONS:
             await postgres.create_database(database.url(), service)
         databases = {service: database.url(service) for service in MIGRATIONS}
-        yield Place(databases, broker.address, ""), {database.name: database, broker.name: broker}
+        ways: dict[str, str] = {}
+        if eater is not None:
+            await undo.enter_async_context(eater.listening())
+            ways = {service: postgres.url(eater.port, service) for service in MIGRATIONS}
+        place = Place(databases, broker.address, "", ways)
+        world = await undo.enter_async_context(the_world(folder, place))
+        yield Ground(world, {database.name: database, broker.name: broker}, eater)

@@ -29,6 +29,12 @@ class Server(Protocol):
     async def kill(self) -> None:
         """As a power cut does."""
 
+    def halt(self) -> None:
+        """It believes that no time passes."""
+
+    def go_on(self) -> None:
+        """The end of that."""
+
 
 @dataclass
 class OwnPostgres:
@@ -54,6 +60,14 @@ class OwnPostgres:
         # Its children are sessions of their own, and a new server refuses to start while one of them lives.
         if self.running is not None:
             await kill_with_children(self.running.process)
+
+    def halt(self) -> None:
+        if self.running is not None:
+            send_with_children(self.running.process, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        if self.running is not None:
+            send_with_children(self.running.process, signal.SIGCONT)
 
     async def forget(self) -> None:
         """Deletes its data."""
@@ -87,6 +101,14 @@ class OwnKafka:
         if self.running is not None:
             await kill_with_children(self.running.process)
 
+    def halt(self) -> None:
+        if self.running is not None:
+            send_with_children(self.running.process, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        if self.running is not None:
+            send_with_children(self.running.process, signal.SIGCONT)
+
     async def forget(self) -> None:
         """Deletes its data."""
         await kafka.forget(self.folder / "kafka")
@@ -101,3 +123,11 @@ async def kill_with_children(process: Process) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         psutil.wait_procs(children, timeout=5)
+
+
+def send_with_children(process: Process, number: signal.Signals) -> None:
+    """A signal for the process and for everything that it has started, each by its pid."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(number)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.chaos import Chaos, ProviderChaos
+from tests.faults.deeds import Ground
 from tests.faults.fleet import EVERYTHING, Member
 from tests.faults.plan import kills
 from tests.faults.rig import Scenario, run
@@ -35,7 +36,7 @@ async def test_nothing_is_lost_doubled_reordered_or_stuck_while_processes_are_ki
     )
     (tmp_path / "logs").mkdir()
     async with the_world(tmp_path, Place(databases, kafka, topic_prefix), members=MEMBERS) as world:
-        report = await run(world, {}, storm, tell=lambda _words: None)
+        report = await run(Ground(world), storm, tell=lambda _words: None)
     assert report.verdict.findings == []
     assert report.verdict.waiting == []
     assert sum(report.faults.values()) == 4

@@ -40,7 +40,7 @@ class Finding:
 class Verdict:
     """`counts`: how the effects of all causes ended."""
 
-    findings: Sequence[Finding]
+    findings: list[Finding]
     counts: Counter[str] = field(default_factory=Counter)
     waiting: Sequence[Left] = ()
 

@@ -37,11 +37,19 @@ CALL_WITHIN = 5.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where a system is put: empty databases by service, Kafka, and a prefix that no other topic has."""
+    """Where a system is put: empty databases by service, Kafka, and a prefix that no other topic has.
+
+    `ways` are the addresses by which the services reach their databases, where those are others.
+    """
 
     databases: Mapping[str, str]
     kafka: str
     prefix: str
+    ways: Mapping[str, str] = field(default_factory=dict)
+
+    def way_of(self, service: str) -> str:
+        """The address by which the service reaches its database."""
+        return self.ways.get(service, self.databases[service])
 
 
 @dataclass
@@ -119,9 +127,7 @@ def settings_of(place: Place, smtp_port: int, provider_url: str) -> dict[str, di
     charge = {"PROVIDER_URL": provider_url, "CHARGE_TIMEOUT": str(CALL_WITHIN)}
     own: dict[str, dict[str, str]] = {"orders": {}, "notifications": mail, "payer": charge}
     common = {"KAFKA": place.kafka, "TOPIC_PREFIX": place.prefix}
-    return {
-        service: {"DATABASE_URL": place.databases[service], **common, **settings} for service, settings in own.items()
-    }
+    return {service: {"DATABASE_URL": place.way_of(service), **common, **settings} for service, settings in own.items()}
 
 
 async def make_topics(place: Place) -> None:
