@@ -1,6 +1,6 @@
 """Where a stream stands, and what a record means to it: the next one, seen before, too early, or of an old life."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -16,11 +16,15 @@ class Fate(Enum):
     HELD = "held"
     CONFLICT = "conflict"
     OLD_LIFE = "old life"
+    GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last record taken in of one stream; a new one stands before everything."""
+    """The last record taken in of one stream; a new one stands before everything.
+
+    Without an id it stands where no record was taken in: the numbers up to there were given up.
+    """
 
     incarnation: int = 0
     last: int = 0
@@ -36,7 +40,7 @@ class Cursor:
             return Fate.HELD
         if number.n == self.last + 1:
             return Fate.NEXT
-        return Fate.CONFLICT if number.n == self.last and record_id != self.id else Fate.DUPLICATE
+        return Fate.CONFLICT if number.n == self.last and self.id not in {"", record_id} else Fate.DUPLICATE
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Stream:
     taken: list[Understood] = field(default_factory=list)
     held: dict[Sequence, Understood] = field(default_factory=dict)
     refused: list[tuple[Understood, Fate]] = field(default_factory=list)
-    duplicates: int = 0
+    duplicates: list[Understood] = field(default_factory=list)
 
     def offer(self, record: Understood) -> Fate:
         """Takes the record, or puts it where it belongs."""
@@ -63,10 +67,15 @@ class Stream:
         elif fate is Fate.HELD:
             self.held.setdefault(number, record)
         elif fate is Fate.DUPLICATE:
-            self.duplicates += 1
+            self.duplicates.append(record)
         else:
             self.refused.append((record, fate))
         return fate
+
+    def refuse(self, given_up: Collection[Sequence]) -> None:
+        """Refuses those of the duplicates that are none: their numbers were given up before they came."""
+        self.refused += [(record, Fate.GIVEN_UP) for record in self.duplicates if record.number in given_up]
+        self.duplicates = [record for record in self.duplicates if record.number not in given_up]
 
     def release(self, waiting: Iterable[Understood]) -> list[Understood]:
         """Offers what was held before; returns what need not be held any longer, whatever became of it."""

@@ -49,6 +49,12 @@ insert into held (topic, source, subject, incarnation, n, id, type, shop, record
 select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
   $9::bytea[], $10::int[], $11::bigint[], $12::bytea[]) on conflict do nothing
 """
+GIVEN_UP = """
+select k.source, k.subject, k.incarnation, k.n
+from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) k(source, subject, incarnation, n)
+join accepted_gap g on g.topic = $1 and g.source = k.source and g.subject = k.subject
+  and g.incarnation = k.incarnation and k.n between g.first and g.last
+"""
 PRESENT_LIFE = "select incarnation from relay"
 INSERT_SEEN = """
 insert into seen (topic, source, id)

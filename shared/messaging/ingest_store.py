@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from shared.contracts.message import CONTRACTS, NotUnderstood
+from shared.contracts.message import Sequence as Number
 from shared.contracts.reading import read_record
 from shared.contracts.topics import Topic
 from shared.messaging import ingest_sql as sql
@@ -74,17 +75,25 @@ class IngestStore:
         understood = [record for record in read if isinstance(record, Understood)]
         quarantined = [record for record in read if isinstance(record, Quarantined)]
         fates: Counter[str] = Counter()
-        if self.topic.compacted:
-            quarantined += await self._replace_facts(connection, understood, fates)
-        elif self.topic.sequenced:
-            quarantined += await self._take_numbered(connection, understood, fates)
-        else:
-            await self._store(connection, await self._unseen(connection, understood, fates), fates)
+        quarantined += await self._take_understood(connection, understood, fates)
         await self._quarantine(connection, quarantined, fates)
         await self._remember_offsets(connection, records)
+        self._count(fates)
+        return fates
+
+    def _count(self, fates: Counter[str]) -> None:
         for fate, count in fates.items():
             metrics.ingested.labels(self.topic.name, fate).inc(count)
-        return fates
+
+    async def _take_understood(
+        self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
+    ) -> list[Quarantined]:
+        if self.topic.compacted:
+            return await self._replace_facts(connection, records, fates)
+        if self.topic.sequenced:
+            return await self._take_numbered(connection, records, fates)
+        await self._store(connection, await self._unseen(connection, records, fates), fates)
+        return []
 
     async def _take_numbered(
         self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
@@ -92,16 +101,34 @@ class IngestStore:
         streams = await self._locked_streams(connection, sorted({record.stream for record in records}))
         for record in records:
             streams[record.stream].offer(record)
+        return await self._move_on(connection, streams, fates)
+
+    async def _move_on(
+        self, connection: Connection, streams: dict[Key, Stream], fates: Counter[str]
+    ) -> list[Quarantined]:
+        """Writes what became of the streams, and what flows now that was held; returns what is to be quarantined."""
         await self._release_held(connection, streams)
         taken = [record for stream in streams.values() for record in stream.taken]
         await self._store(connection, await self._without_known(connection, taken, fates), fates)
         await self._move_cursors(connection, streams)
-        fates["duplicate"] += sum(stream.duplicates for stream in streams.values())
+        await self._refuse_given_up(connection, streams)
+        fates["duplicate"] += sum(len(stream.duplicates) for stream in streams.values())
         return [
             Quarantined(record.arrived, _refusal(fate))
             for stream in streams.values()
             for record, fate in stream.refused
         ]
+
+    async def _refuse_given_up(self, connection: Connection, streams: dict[Key, Stream]) -> None:
+        again = [record for stream in streams.values() for record in stream.duplicates]
+        if not again:
+            return
+        rows = await connection.fetch(sql.GIVEN_UP, self.topic.name, *_columns(again, _numbered_key))
+        given_up: dict[Key, list[Number]] = {}
+        for row in rows:
+            given_up.setdefault((row["source"], row["subject"]), []).append(Number(row["incarnation"], row["n"]))
+        for key, numbers in given_up.items():
+            streams[key].refuse(numbers)
 
     async def _without_known(
         self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
@@ -162,9 +189,8 @@ class IngestStore:
                 if stream.cursor.last == 0:
                     stream.cursor, stream.moved = Cursor(row["incarnation"], row["n"] - 1), True
             fates: Counter[str] = Counter()
-            await self._release_held(connection, streams)
-            await self._store(connection, [record for stream in streams.values() for record in stream.taken], fates)
-            await self._move_cursors(connection, streams)
+            await self._quarantine(connection, await self._move_on(connection, streams, fates), fates)
+        self._count(fates)
         if rows:
             metrics.ingested.labels(self.topic.name, "baseline").inc(len(rows))
         return len(rows)
@@ -266,6 +292,8 @@ class IngestStore:
 def _refusal(fate: Fate) -> str:
     if fate is Fate.CONFLICT:
         return "its number was used by another record of the same stream"
+    if fate is Fate.GIVEN_UP:
+        return "its number was given up: an operator accepted the gap before it came"
     return "old life: it was written before its source's database was set back"
 
 

@@ -1,0 +1,130 @@
+"""What operators put right by hand: the change, who made it and why, and the order log's entry are one transaction.
+
+Locks are taken as everywhere: cursor, lane, order, stream, the rest.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import asyncpg
+
+from shared.contracts.message import Meta, new_id, now
+from shared.contracts.order_log import LogEntry, RepairMade, Text
+from shared.contracts.refusal import Refused
+from shared.contracts.topics import BY_NAME
+from shared.contracts.values import Identifier, Value, on_one_line
+from shared.messaging import repairs_of_lanes, repairs_of_records
+from shared.messaging.database import Connection, transaction
+from shared.messaging.groups import Group
+from shared.messaging.ingest_by_hand import IngestByHand
+from shared.messaging.outbox import Outbox
+from shared.messaging.repaired import Repaired
+from shared.messaging.wakeup import Bell
+from shared.messaging.wanted import AcceptGap, ReleaseKey, RetryDead, SkipDead, TakeAgain, Wanted
+
+SOURCE = "/ops"
+RECORD = """
+insert into repair (actor, action, arguments, reason, state, answer, answered_at)
+values ($1, $2, $3::jsonb, $4, $5, $6, clock_timestamp())
+"""
+
+
+class Operator(Value):
+    """Who wants it, by an id and never by a name or address, and why."""
+
+    actor: Identifier
+    reason: Text = ""
+
+
+class Repairs:
+    """Does what operators want of one service's database, in a transaction of the caller or in one of its own."""
+
+    def __init__(self, pool: asyncpg.Pool, outbox: Outbox, groups: Sequence[Group], bells: Sequence[Bell] = ()) -> None:
+        self.pool = pool
+        self._outbox, self._groups, self._bells = outbox, groups, bells
+        self._actions: dict[type[Wanted], Callable[[Connection, Any], Awaitable[Repaired]]] = {
+            RetryDead: self._retry,
+            SkipDead: self._skip,
+            ReleaseKey: repairs_of_records.release,
+            AcceptGap: self._accept_gap,
+            TakeAgain: self._take_again,
+        }
+
+    async def now(self, wanted: Wanted, operator: Operator) -> Repaired:
+        """Does it in a transaction of its own. Raises what `carry_out` raises, and OutcomeUnknown."""
+        async with transaction(self.pool) as connection:
+            repaired = await self.carry_out(connection, wanted, operator)
+            await self.record(connection, wanted, operator, repaired)
+        self.committed()
+        return repaired
+
+    async def carry_out(self, connection: Connection, wanted: Wanted, operator: Operator) -> Repaired:
+        """Does it and tells the order log, in the caller's transaction. Raises Refused where it cannot be done."""
+        repaired = await self._actions[type(wanted)](connection, wanted)
+        entry = _entry(wanted, repaired, operator) if repaired.done else None
+        if entry is not None:
+            await self._outbox.append(connection, [(_cause(repaired, operator), [entry])])
+        return repaired
+
+    async def record(self, connection: Connection, wanted: Wanted, operator: Operator, repaired: Repaired) -> None:
+        """Writes down what was done, in the caller's transaction."""
+        state = "done" if repaired.done else "refused"
+        arguments = wanted.model_dump_json()
+        await connection.execute(
+            RECORD, operator.actor, wanted.action, arguments, operator.reason, state, repaired.answer
+        )
+
+    def committed(self) -> None:
+        """To be called after the commit: whoever has something to do now looks at once."""
+        self._outbox.committed()
+        for bell in self._bells:
+            bell.ring()
+
+    async def _retry(self, connection: Connection, wanted: RetryDead) -> Repaired:
+        if wanted.group not in {group.name for group in self._groups}:
+            raise Refused("unknown-group", f"no group {wanted.group} is worked here")
+        return await repairs_of_lanes.retry(connection, wanted.group, wanted.position)
+
+    async def _skip(self, connection: Connection, wanted: SkipDead) -> Repaired:
+        return await repairs_of_lanes.skip(connection, wanted.group, wanted.position)
+
+    async def _accept_gap(self, connection: Connection, wanted: AcceptGap) -> Repaired:
+        return await repairs_of_records.accept_gap(connection, self._store(wanted.topic), wanted)
+
+    async def _take_again(self, connection: Connection, wanted: TakeAgain) -> Repaired:
+        row = await repairs_of_records.quarantined(connection, wanted)
+        return await repairs_of_records.take_again(connection, self._store(row["topic"]), row)
+
+    def _store(self, name: str) -> IngestByHand:
+        topic = BY_NAME.get(name)
+        if topic is None or not (topic.compacted or any(group.reads is topic for group in self._groups)):
+            raise Refused("unknown-topic", f"{name} is not read here")
+        return IngestByHand(self.pool, topic, self._groups)
+
+
+def _cause(repaired: Repaired, operator: Operator) -> Meta:
+    """The operator's word, as if it had been a message."""
+    return Meta(
+        new_id(),
+        source=SOURCE,
+        subject=repaired.subject,
+        shop=repaired.shop,
+        actor=operator.actor,
+        time=now(),
+        correlationid=repaired.correlation,
+    )
+
+
+def _entry(wanted: Wanted, repaired: Repaired, operator: Operator) -> LogEntry | None:
+    order_id = repaired.order_id
+    if order_id is None:
+        return None
+    return RepairMade(
+        order_id=order_id,
+        outcome="done",
+        summary="repair.made",
+        parameters={"action": wanted.action},
+        action=cast(Any, wanted.action),  # those of a repair are the entry's
+        about=on_one_line(repaired.about, 200),
+        reason=operator.reason,
+    )
