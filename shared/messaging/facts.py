@@ -13,6 +13,7 @@ from shared.contracts.shop_facts import ShopFact
 from shared.contracts.topics import SHOPS_FACTS
 from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.failures import Retry
+from shared.messaging.tolerant_records import read_tolerantly
 from shared.messaging.wakeup import pause
 
 F = TypeVar("F", bound=ShopFact)
@@ -66,6 +67,7 @@ async def read_to_the_end(pool: asyncpg.Pool, kafka: str, prefix: str, stopping:
 
 
 async def _ends(kafka: str, topic: str) -> dict[int, int]:
+    read_tolerantly()
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.split(","), enable_auto_commit=False)
     try:
         await consumer.start()

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -23,11 +23,14 @@ from shared.messaging.ingest_store import IngestStore
 from shared.messaging.intake import Arrived
 from shared.messaging.offsets import Offsets
 from shared.messaging.part import MAX_BACK_OFF, MIN_BACK_OFF, Part
+from shared.messaging.tolerant_records import read_tolerantly
 from shared.messaging.wakeup import Bell, pause
 
 MAX_RECORDS = 500
 COMMIT_SECONDS = 0.2
 WATCH_SECONDS = 2.0
+UNREADABLE_SECONDS = 20.0
+"""For so long a failure to read is told; FastStream tries again after five seconds, or fifteen."""
 IDLE_MS = 250
 """For so long a subscriber waits when there is nothing; what arrives meanwhile ends the wait at once.
 
@@ -78,6 +81,7 @@ class Ingest(Part):
         self._store = IngestStore(pool, topic, groups)
         self._offsets = Offsets(pool, topic)
         self._stopping = asyncio.Event()
+        self._unreadable, self._told_until = "", 0.0
 
     def problem(self) -> str | None:
         if self._problem is not None:
@@ -88,6 +92,8 @@ class Ingest(Part):
                 for partition, start in self._offsets.truncated.items()
             )
             return f"log truncated: records of {self._topic.name} were deleted unread, partitions {lost}"
+        if time.monotonic() < self._told_until:
+            return f"records of {self._topic.name} cannot be read: {self._unreadable}"
         return None if self._offsets.assigned else "no partitions have been assigned yet"
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -106,6 +112,7 @@ class Ingest(Part):
                 await broker.stop()
 
     def _broker(self) -> KafkaBroker:
+        read_tolerantly()
         # A consumer-only broker: a producer of it would be left behind by each start that fails.
         broker = KafkaBroker(
             self._kafka.split(","),
@@ -134,8 +141,25 @@ class Ingest(Part):
             decoder=_records,
         )
         subscriber(self._take)
+        read = subscriber.get_msg
+        subscriber.get_msg = lambda consumer: self._read(lambda: read(consumer))  # type: ignore[method-assign]
         self._offsets.consumer_of = lambda: subscriber.consumer
         return broker
+
+    async def _read(self, read: Callable[[], Awaitable[tuple[ConsumerRecord, ...]]]) -> tuple[ConsumerRecord, ...]:
+        """Says what cannot be read, and leaves it to FastStream to try again, which knows errors of Kafka's only.
+
+        What the client had taken from other partitions when it came upon it is lost with the exception, and is sought.
+        """
+        outcome = await attempt(read)
+        if not isinstance(outcome, Failure):
+            return outcome
+        if isinstance(outcome.error, ConsumerStoppedError):
+            raise outcome.error
+        self._unreadable, self._told_until = str(outcome)[:300], time.monotonic() + UNREADABLE_SECONDS
+        log.error("records cannot be read", topic=self._topic.name, error=str(outcome))
+        await self._offsets.read_again()
+        raise outcome.error if isinstance(outcome.error, KafkaError) else KafkaError(str(outcome))
 
     async def _watch(self, stopping: asyncio.Event) -> None:
         self._reached()

@@ -12,6 +12,7 @@ from shared.contracts.message import Head, NotUnderstood
 from shared.contracts.message import Sequence as Number
 from shared.contracts.reading import read_head
 from shared.contracts.topics import MAX_RECORD_BYTES, Topic
+from shared.messaging.tolerant_records import fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class Arrived:
         return cls(topic, record.partition, record.offset, record.key, record.value, record.headers)
 
     def headers_as_bytes(self) -> bytes:
-        """The headers as JSON, their values in base64, so that no byte of them is lost."""
+        """The headers as JSON, their values in base64, so that no byte of them is lost.
+
+        A byte of a name that is not UTF-8 is an escaped surrogate in it; `name_as_written` gives it back.
+        """
         pairs = [[name, None if value is None else b64encode(value).decode()] for name, value in self.headers]
         return json.dumps(pairs).encode()
 
@@ -78,6 +82,9 @@ def _is_order_id(subject: str) -> bool:
 
 
 def _understood(arrived: Arrived, topic: Topic) -> Understood:
+    broken = fault(arrived.value, arrived.headers)
+    if broken is not None:
+        raise NotUnderstood(broken)
     if arrived.value is None:
         raise NotUnderstood("the record has no value")
     if len(arrived.value) > MAX_RECORD_BYTES:

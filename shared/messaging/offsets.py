@@ -84,6 +84,13 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer().seek(partition, offset)
         self.next[partition] = offset
 
+    async def read_again(self) -> None:
+        """Goes back to what was not taken in, in each partition where the client is further on."""
+        consumer = self._consumer()
+        for partition, offset in list(self.next.items()):
+            if partition in consumer.assignment() and await consumer.position(partition) > offset:
+                consumer.seek(partition, offset)
+
     def stop_at_truncation(self, partition: TopicPartition, start: int) -> None:
         """Records were deleted unread: reads no further until an operator accepts the loss."""
         self.truncated[partition] = start

@@ -34,7 +34,16 @@ DECOMPRESSED: dict[int, Callable[[bytes], bytes]] = {
 LOG_APPEND_TIME = 1
 LONGEST_NUMBER = 64
 """Bits."""
-UNREADABLE = (CorruptRecordException, UnicodeDecodeError, DecompressionError, gzip.BadGzipFile, EOFError, zlib.error)
+UNREADABLE = (
+    CorruptRecordException,
+    UnicodeDecodeError,
+    DecompressionError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+)
+"""What the compiled parser and the codecs raise for the bytes that they are given; a codec that is missing is not."""
 NO_UTF_8 = re.compile("[\udc80-\udcff]")
 SHOWN = 80
 """Bytes of a name that stand in a reason."""
@@ -45,8 +54,11 @@ log = structlog.get_logger(__name__)
 
 
 def read_tolerantly() -> None:
-    """From now on all consumers of this process read as this module says; saying it again changes nothing."""
-    if fetcher.MemoryRecords is MemoryRecords:
+    """From now on all consumers of this process read as this module says; saying it again changes nothing.
+
+    aiokafka leaves no other place for it. Raises AttributeError where it has none any more under this name.
+    """
+    if fetcher.MemoryRecords is not TolerantRecords:
         fetcher.MemoryRecords = TolerantRecords
 
 
@@ -111,7 +123,7 @@ class TolerantRecords:
         return more
 
     def next_batch(self) -> Any:
-        """The next batch. Batches without headers, and those that Kafka writes itself, are the compiled parser's own."""
+        """The next batch; what Kafka writes itself, and formats without headers, is the compiled parser's own."""
         batch = self._compiled.next_batch()
         if batch is None:
             return None
@@ -125,9 +137,12 @@ class TolerantRecords:
 class TolerantBatch:
     """A batch of the compiled parser, in all but its records."""
 
+    __slots__ = ("_batch", "_compiled", "next_offset", "validate_crc")
+    is_control_batch: ClassVar[bool] = False
+
     def __init__(self, compiled: Any, batch: memoryview) -> None:
-        self._compiled = compiled
-        self._batch = batch
+        self._compiled, self._batch = compiled, batch
+        self.next_offset, self.validate_crc = compiled.next_offset, compiled.validate_crc
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._compiled, name)
@@ -135,7 +150,7 @@ class TolerantBatch:
     def __iter__(self) -> Iterator[Any]:
         """The records; an offset that is none of the batch's would let its reader pass over the records of others."""
         compiled, given = self._compiled, 0
-        first, end = compiled.base_offset, compiled.next_offset
+        first, end = compiled.base_offset, self.next_offset
         error: Exception
         try:
             for record in compiled:
@@ -159,7 +174,7 @@ class TolerantBatch:
             fields = _Fields(DECOMPRESSED[self._compiled.attributes & CODECS](bytes(self._batch[RECORDS:])))
             previous = self._compiled.base_offset - 1
             while read < count:
-                record = self._record(fields, previous + 1, self._compiled.next_offset - (count - read))
+                record = self._record(fields, previous + 1, self.next_offset - (count - read))
                 previous, read = record.offset, read + 1
                 if read > given:
                     yield record
@@ -180,7 +195,7 @@ class TolerantBatch:
     def _kept_whole(self, left: int, error: Exception) -> Record:
         batch = self._compiled
         whole = UnreadBatch.of(self._batch, left, error)
-        return Record(batch.next_offset - 1, batch.max_timestamp, batch.timestamp_type, None, whole, [])
+        return Record(self.next_offset - 1, batch.max_timestamp, batch.timestamp_type, None, whole, [])
 
 
 class _Fields:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
+from shared.messaging.tolerant_records import name_as_written
 from shared.ops.servers import AsJson, Database, Given, connected, databases, finish, one_database
 from shared.ops.shown import masked_text, print_json, print_table, printable, read_json, without_personal
 
@@ -91,7 +92,7 @@ def _opened(database: Database, row: asyncpg.Record, *, raw: bool) -> dict[str, 
         "offset": row["offset"],
         "reason": row["reason"] if raw else masked_text(row["reason"]),
         "key": seen(row["key"]),
-        "headers": [(printable(name), seen(value)) for name, value in headers],
+        "headers": [(shown_name(name), seen(value)) for name, value in headers],
         "value": seen(row["value"]) if raw else shown_value(row["value"]),
     }
 
@@ -101,6 +102,11 @@ def escaped(value: bytes | None) -> str | None:
     if value is None:
         return None
     return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in value)  # noqa: PLR2004 - printable ASCII, without the backslash
+
+
+def shown_name(name: str) -> str:
+    r"""A header's name; bytes of it that are no text as `\xff`."""
+    return printable(name_as_written(name).decode("utf-8", "backslashreplace"))
 
 
 def shown(value: bytes | None) -> str | None:

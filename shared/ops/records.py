@@ -12,6 +12,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from shared.contracts.message import NotUnderstood, read_envelope
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, Topic
+from shared.messaging.tolerant_records import read_tolerantly
 from shared.ops.servers import Unavailable, kafka_at
 from shared.ops.shown import masked_text, read_json, without_personal
 from shared.ops.story import Entry, Told
@@ -111,6 +112,7 @@ def _entry(topic: Topic, record: ConsumerRecord) -> Entry:
 @asynccontextmanager
 async def consumer_at(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer that belongs to no group and has nothing assigned."""
+    read_tolerantly()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.split(","), client_id="ops", enable_auto_commit=False, auto_offset_reset="earliest"
     )

@@ -11,6 +11,7 @@ from deploy.local.failure import LocalStackError
 from shared.contracts.message import NotUnderstood, read_envelope, read_message
 from shared.contracts.order_log import LogEntry
 from shared.contracts.topics import ORDERS_LOG
+from shared.messaging.tolerant_records import read_tolerantly
 
 
 class OrderLog:
@@ -50,6 +51,7 @@ class OrderLog:
 async def open_log(kafka: str, topic_prefix: str = "") -> AsyncIterator[OrderLog]:
     """Opens the order log at its present end. Raises LocalStackError where the topic is missing."""
     partitions = await _partitions(kafka, f"{topic_prefix}{ORDERS_LOG.name}")
+    read_tolerantly()
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=None, enable_auto_commit=False)
     await consumer.start()
     try:
