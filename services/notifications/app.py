@@ -11,6 +11,7 @@ from services.notifications.smtp import SmtpPost, SmtpServer
 from shared.contracts.message import personal_field_names
 from shared.messaging.effects import Effects
 from shared.messaging.facts import Facts
+from shared.messaging.incarnations import recognise
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.service import Service, run
@@ -21,8 +22,10 @@ MIGRATIONS = (("messaging", Path(shared.messaging.__path__[0]) / "migrations"),)
 async def compose(settings: NotificationsSettings) -> Service:
     """Notifications, put together as its settings say; nothing is connected yet."""
     dsn = settings.database_url.get_secret_value()
-    pool = await open_pool(dsn, name="notifications", connections=settings.database_connections)
-    keyed = await open_pool(dsn, name="notifications kit", connections=settings.database_connections, keys_only=True)
+    pool = await open_pool(dsn, name="notifications", connections=settings.database_connections, on_connect=recognise)
+    keyed = await open_pool(
+        dsn, name="notifications kit", connections=settings.database_connections, keys_only=True, on_connect=recognise
+    )
     messaging = Messaging("notifications", settings, pool, keyed, source="/notifications")
     renderer = Renderer(seconds=settings.render_timeout)
     server = SmtpServer(

@@ -14,6 +14,7 @@ from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
 from shared.contracts.message import personal_field_names
 from shared.messaging.database import Connection
+from shared.messaging.incarnations import recognise
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.service import Service, run
@@ -29,9 +30,11 @@ MIGRATIONS = (
 async def compose(settings: OrdersSettings) -> Service:
     """Orders, put together as its settings say; nothing is connected yet."""
     dsn = settings.database_url.get_secret_value()
-    pool = await open_pool(dsn, name="orders", connections=settings.database_connections)
-    numbers_pool = await open_pool(dsn, name="orders numbers", connections=2)
-    keyed = await open_pool(dsn, name="orders kit", connections=settings.database_connections, keys_only=True)
+    pool = await open_pool(dsn, name="orders", connections=settings.database_connections, on_connect=recognise)
+    numbers_pool = await open_pool(dsn, name="orders numbers", connections=2, on_connect=recognise)
+    keyed = await open_pool(
+        dsn, name="orders kit", connections=settings.database_connections, keys_only=True, on_connect=recognise
+    )
     messaging = Messaging("orders", settings, pool, keyed, source="/orders", appended=record, keeps=True)
     shops, numbers = Shops(), Numbers(numbers_pool)
 

@@ -13,8 +13,10 @@ from aiokafka.errors import KafkaError
 
 from shared.messaging import metrics
 from shared.messaging.database import DATABASE_ERRORS
+from shared.messaging.incarnations import recognise
 from shared.messaging.part import Part
 from shared.messaging.producer import REFUSED_FOR_ITSELF, DisposableProducer, Outgoing
+from shared.messaging.relay_consent import LOOK_AGAIN_SECONDS, Consent
 from shared.messaging.relay_floor import Floor
 from shared.messaging.relay_lease import LEASE_SECONDS, RelayLease
 from shared.messaging.wakeup import Bell, pause
@@ -62,7 +64,7 @@ log = structlog.get_logger(__name__)
 class Relay(Part):
     """A component: publishes one database's outbox while it holds the lease.
 
-    `keeps` moves what was published to `announced` instead of deleting it.
+    `keeps` moves what was published to `announced` instead of deleting it. `consent` is asked before the first record.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class Relay(Part):
         *,
         prefix: str = "",
         keeps: bool = False,
+        consent: Consent | None = None,
         poll: float = 0.25,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         super().__init__("relay")
         self._dsn, self._kafka, self._bell, self._prefix = dsn, kafka, bell, prefix
         self._keeps, self._poll, self._lease_seconds = keeps, poll, lease_seconds
+        self._consent = consent
         self._producer: DisposableProducer | None = None
         self._parked: set[tuple[str, str]] = set()
         self._floor = Floor()
@@ -99,6 +103,7 @@ class Relay(Part):
         )
         lease = RelayLease(connection, self._lease_seconds)
         try:
+            await recognise(connection)
             await self._publish_while_leased(connection, lease, stopping)
         finally:
             await self._discard_producer()
@@ -111,13 +116,19 @@ class Relay(Part):
     ) -> None:
         chores_at = 0.0
         self._floor.reset()
+        self._forget_consent()
         self._rare_chores_at = 0.0
         while not stopping.is_set():
             self._tick = time.monotonic()
             if not await lease.held():
                 self._problem = None
                 self._floor.reset()
+                self._forget_consent()
                 await pause(min(1.0, self._lease_seconds / 3), stopping)
+                continue
+            if self._consent is not None and (refusal := await self._consent.refusal(connection, lease.token)):
+                self._problem = refusal
+                await pause(min(LOOK_AGAIN_SECONDS, self._lease_seconds / 3), stopping)
                 continue
             due = time.monotonic() >= chores_at
             if due:
@@ -132,6 +143,10 @@ class Relay(Part):
             self._problem = None
             if len(rows) < BATCH:
                 await pause(self._poll, stopping, self._bell)
+
+    def _forget_consent(self) -> None:
+        if self._consent is not None:
+            self._consent.forget()
 
     async def _chores(self, connection: asyncpg.Connection) -> int:
         parked = {(row["topic"], row["aggregateid"]) for row in await connection.fetch("select * from parked")}

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from shared.contracts.topics import SHOPS_FACTS, Topic
+from shared.contracts.topics import CHANNELS, SHOPS_FACTS, Topic
 from shared.messaging.claims import Hands
 from shared.messaging.database import Connection
 from shared.messaging.gauges import Gauges
@@ -18,6 +18,7 @@ from shared.messaging.inside import InsideWorker
 from shared.messaging.outbox import Appended, Outbox
 from shared.messaging.outside import OutsideWorker
 from shared.messaging.relay import Relay
+from shared.messaging.relay_consent import Consent
 from shared.messaging.sweeper import Sweeper
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.messaging.wakeup import Bell
@@ -112,7 +113,10 @@ class Messaging:
         )
 
     def _relay(self) -> Component:
-        return Relay(self.dsn, self.kafka, self.relay_bell, prefix=self.settings.topic_prefix, keeps=self.keeps)
+        prefix = self.settings.topic_prefix
+        written = [topic for topic in CHANNELS if topic.sequenced and self.service in topic.writers]
+        consent = Consent(self.kafka, prefix, written, self.source)
+        return Relay(self.dsn, self.kafka, self.relay_bell, prefix=prefix, keeps=self.keeps, consent=consent)
 
 
 class TopicsAsDeclared:

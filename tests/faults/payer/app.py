@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 import shared.messaging
 from shared.contracts.message import personal_field_names
 from shared.messaging.effects import Effects
+from shared.messaging.incarnations import recognise
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.service import Service, run
@@ -30,8 +31,10 @@ class PayerSettings(ServiceSettings):
 async def compose(settings: PayerSettings) -> Service:
     """The payer, put together as its settings say; nothing is connected yet."""
     dsn = settings.database_url.get_secret_value()
-    pool = await open_pool(dsn, name="payer", connections=settings.database_connections)
-    keyed = await open_pool(dsn, name="payer kit", connections=settings.database_connections, keys_only=True)
+    pool = await open_pool(dsn, name="payer", connections=settings.database_connections, on_connect=recognise)
+    keyed = await open_pool(
+        dsn, name="payer kit", connections=settings.database_connections, keys_only=True, on_connect=recognise
+    )
     messaging = Messaging("payer", settings, pool, keyed, source="/payer")
     till = Till(Effects(keyed), settings.provider_url, settings.charge_timeout)
     messaging.work_outside([payer], {Till: till})

@@ -1,0 +1,123 @@
+"""A database that was set back publishes nothing before it has a new incarnation: its numbers were used already.
+
+Stream heads are committed before the outbox, and the topics are read before the heads: in a sound database the heads
+are never behind.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from shared.contracts.topics import Topic
+from shared.messaging import metrics
+from shared.messaging.database import Connection
+from shared.messaging.tails import Tails, read_tails
+
+LOOK_AGAIN_SECONDS = 3.0
+
+AHEAD = """
+select t.topic, t.subject, t.incarnation, t.n, r.incarnation as present, coalesce(s.last, 0) as last
+from relay r
+cross join unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) t(topic, subject, incarnation, n)
+left join stream s on s.source = $1 and s.topic = t.topic and s.subject = t.subject
+where t.incarnation > r.incarnation or (t.incarnation = r.incarnation and t.n > coalesce(s.last, 0))
+"""
+PRESENT = "select incarnation from relay"
+SAID_SINCE = """
+select position, id, sequence, payload, headers from outbox
+where position > $1 and sequence < $2 and created_at > $3 and topic = any($4) order by position limit 1000
+"""
+SAY_ANEW = """
+update outbox o set sequence = n.sequence, payload = n.payload, headers = n.headers::jsonb
+from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) n(position, sequence, payload, headers)
+where o.position = n.position and exists (select from relay where token = $5 and until > clock_timestamp())
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Consent:
+    """Asked once for each lease: does the database know all that its source has said on its topics?"""
+
+    def __init__(self, kafka: str, prefix: str, topics: Sequence[Topic], source: str) -> None:
+        self._kafka, self._prefix, self._topics, self._source = kafka, prefix, topics, source
+        self._told: Tails | None = None
+        self._given, self._said = False, ""
+
+    def forget(self) -> None:
+        """The lease is over: others may publish meanwhile."""
+        self._told, self._given = None, False
+
+    async def refusal(self, connection: Connection, token: UUID) -> str | None:
+        """One sentence why nothing may be published, or None. Raises KafkaError and what the database raises.
+
+        To be asked by the holder of the lease alone, and again after a while.
+        """
+        if self._given or not self._topics:
+            return None
+        if self._told is None:
+            self._told = await read_tails(self._kafka, self._prefix, self._topics, self._source)
+        ahead = await self._ahead(connection, self._told)
+        metrics.relay_refuses.set(bool(ahead))
+        if ahead:
+            return self._refused(ahead)
+        await self._carry_over(connection, token, self._told)
+        self._given, self._said = True, ""
+        return None
+
+    def _refused(self, ahead: Sequence[asyncpg.Record]) -> str:
+        first = ahead[0]
+        known, here = (f"{first[life]:010d}.{first[n]:012d}" for life, n in (("incarnation", "n"), ("present", "last")))
+        sentence = (
+            f"the database was set back: {first['topic']} knows {first['subject']} up to {known}, the database up "
+            f"to {here}; nothing is published until `ops restored` has opened a new incarnation"
+        )
+        if sentence != self._said:
+            log.error("the relay refuses to publish", reason=sentence, streams=len(ahead))
+            self._said = sentence
+        return sentence
+
+    async def _ahead(self, connection: Connection, told: Tails) -> Sequence[asyncpg.Record]:
+        rows: Sequence[asyncpg.Record] = await connection.fetch(
+            AHEAD,
+            self._source,
+            [topic for topic, _ in told.latest],
+            [subject for _, subject in told.latest],
+            [number.incarnation for number in told.latest.values()],
+            [number.n for number in told.latest.values()],
+        )
+        return rows
+
+    async def _carry_over(self, connection: Connection, token: UUID, told: Tails) -> None:
+        """Gives the present incarnation to what was said after the old life had ended and before this one was opened.
+
+        Its numbers were used before, and readers would drop it as seen. What was said in the old life stays as it is:
+        they may have taken it in.
+        """
+        present = await connection.fetchval(PRESENT)
+        ended, position = told.ended_before(present), 0
+        while ended is not None and (rows := await self._said_since(connection, position, present, ended)):
+            anew = [(row["position"], *_in_life(present, row)) for row in rows if str(row["id"]) not in told.ids]
+            if anew:
+                await connection.execute(SAY_ANEW, *map(list, zip(*anew, strict=True)), token)
+                log.warning("said before the incarnation was opened, published as of it", records=len(anew))
+            position = rows[-1]["position"]
+
+    async def _said_since(
+        self, connection: Connection, position: int, present: int, ended: datetime
+    ) -> Sequence[asyncpg.Record]:
+        topics = [topic.name for topic in self._topics]
+        rows: Sequence[asyncpg.Record] = await connection.fetch(SAID_SINCE, position, f"{present:010d}", ended, topics)
+        return rows
+
+
+def _in_life(incarnation: int, row: asyncpg.Record) -> tuple[str, str, str]:
+    old = row["sequence"]
+    new = f"{incarnation:010d}{old[10:]}"
+    # The attributes stand before the data, so the first one found is the record's own.
+    payload = row["payload"].replace(f'"sequence": "{old}"', f'"sequence": "{new}"', 1)
+    return new, payload, json.dumps(json.loads(row["headers"]) | {"ce_sequence": new})
