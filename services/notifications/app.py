@@ -12,6 +12,7 @@ from shared.contracts.message import personal_field_names
 from shared.messaging.effects import Effects
 from shared.messaging.facts import Facts
 from shared.messaging.incarnations import recognise
+from shared.messaging.sealing import Seal
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.service import Service, run
@@ -39,7 +40,8 @@ async def compose(settings: NotificationsSettings) -> Service:
     )
     post = SmtpPost(server, answer_within=settings.mail_timeout)
     sending = Sending(settings.sender_domain, settings.sender_address, settings.mail_timeout, settings.smtp_connections)
-    outgoing = Outgoing(Effects(keyed), Facts(pool), renderer, post, sending)
+    effects = Effects(keyed, seal=Seal.from_setting(settings.sealing_keys))
+    outgoing = Outgoing(effects, Facts(pool), renderer, post, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
     return Service(
         "notifications",

@@ -20,13 +20,13 @@ class MessageKind:
     """One kind of message.
 
     `name` is its folder under `templates/` (`subject.txt`, `body.txt`, `body.html`, `texts.toml`) and how the order
-    log calls it. `when_unknown` says what happens when nobody can say whether the mail server took it: mail cannot be
-    asked, so a person decides.
+    log calls it. `when_unknown` says what happens when nobody can say whether the mail server took it, which cannot be
+    asked: a person decides, or it goes out once more under the same Message-ID, by which mail programs know it again.
     """
 
     name: str
     part: Part = whole_order
-    when_unknown: Literal["ask-a-person"] = "ask-a-person"
+    when_unknown: Literal["ask-a-person", "once-more"] = "ask-a-person"
 
 
 ORDER_RECEIVED = MessageKind("order-received")

@@ -1,8 +1,10 @@
 """One mail as it goes over the wire, made so that nothing in a name or a subject can become a header or a recipient."""
 
 import hashlib
+import json
 import re
-from dataclasses import dataclass
+from base64 import b64decode, b64encode
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -28,6 +30,17 @@ class Mail:
     message_id: str
     needs_smtputf8: bool
     """The part before the @ of an address is not ASCII (RFC 6531); domains never need it."""
+
+    def request(self) -> bytes:
+        """All of it as it is kept while nobody knows whether it was sent."""
+        fields = {**asdict(self), "content": b64encode(self.content).decode()}
+        return json.dumps(fields).encode()
+
+    @classmethod
+    def from_request(cls, request: bytes) -> "Mail":
+        """What `request` kept, byte for byte."""
+        fields = json.loads(request)
+        return cls(**fields | {"content": b64decode(fields["content"])})
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,22 @@ from shared.contracts.order import Customer, OrderSnapshot
 from shared.contracts.order_log import EffectUnknown, LogEntry, MessageFailed, MessageSent
 from shared.contracts.shop_facts import ShopFact, ShopSettings
 from shared.contracts.values import Language, masked_email, on_one_line
-from shared.messaging.effects import Call, Done, Failed, NotSent, Outcome, Permit, Unknown
+from shared.messaging.effects import (
+    ASK_A_PERSON,
+    Call,
+    Done,
+    Failed,
+    NotSent,
+    Outcome,
+    Permit,
+    Unknown,
+    WhenUnknown,
+)
 
 F = TypeVar("F", bound=ShopFact)
 
 OUTCOMES = {Done: "sent", Failed: "failed", Unknown: "unknown"}
+WHEN_UNKNOWN = {"ask-a-person": ASK_A_PERSON, "once-more": WhenUnknown(repeats=1)}
 
 
 class Facts(Protocol):
@@ -41,7 +52,16 @@ class Facts(Protocol):
 class Effects(Protocol):
     """Calls to the outside world, at most one per key for ever."""
 
-    async def once(self, *, key: str, kind: str, call: Call, timeout: float) -> Outcome: ...  # noqa: ASYNC109 - the kit's
+    async def once(
+        self,
+        *,
+        key: str,
+        kind: str,
+        call: Call,
+        timeout: float,  # noqa: ASYNC109 - the kit's
+        request: bytes,
+        when_unknown: WhenUnknown,
+    ) -> Outcome: ...
 
 
 class Letters(Protocol):
@@ -118,7 +138,7 @@ class Outgoing:
         else:
             outcome = await self._handed_in(piece, await self._mail(piece, shop, people))
         metrics.mails.labels(kind.name, OUTCOMES[type(outcome)]).inc()
-        return [_entry(piece, outcome)]
+        return [_entry(piece, outcome, message_id(piece.effect_key, self._sending.domain))]
 
     async def _mail(self, piece: _Piece, shop: ShopSettings, people: People) -> Mail:
         letter = await self._letters.render(
@@ -129,9 +149,9 @@ class Outgoing:
         return await asyncio.to_thread(compose, letter, piece.language, people, message_id=identity, date=now())
 
     async def _handed_in(self, piece: _Piece, mail: Mail) -> Outcome:
-        async def deliver(permit: Permit) -> Done | Failed:
+        async def deliver(permit: Permit, request: bytes) -> Done | Failed:
             try:
-                return await self._post.deliver(mail, permit)
+                return await self._post.deliver(Mail.from_request(request), permit)
             except NotSent:
                 metrics.mails.labels(piece.kind.name, "put off").inc()
                 raise
@@ -139,13 +159,18 @@ class Outgoing:
         # Waiting for a turn is no part of the call, whose allowance to start is short.
         async with self._turns:
             return await self._effects.once(
-                key=piece.effect_key, kind="mail", call=deliver, timeout=self._sending.seconds
+                key=piece.effect_key,
+                kind="mail",
+                call=deliver,
+                timeout=self._sending.seconds,
+                request=mail.request(),
+                when_unknown=WHEN_UNKNOWN[piece.kind.when_unknown],
             )
 
 
-def _entry(piece: _Piece, outcome: Outcome) -> LogEntry:
+def _entry(piece: _Piece, outcome: Outcome, message_id: str) -> LogEntry:
     match outcome:
-        case Done(result=result):
+        case Done():
             return MessageSent(
                 order_id=piece.order.id,
                 outcome="done",
@@ -154,7 +179,7 @@ def _entry(piece: _Piece, outcome: Outcome) -> LogEntry:
                 template=piece.kind.name,
                 recipient=piece.masked_recipient,
                 language=piece.language,
-                message_id=result["message_id"],
+                message_id=message_id,
             )
         case Failed(reason=reason, detail=detail):
             return MessageFailed(

@@ -1,55 +1,39 @@
-"""The world is called once per cause: whatever crashes, a second call with the same key is never made by itself.
+"""The world is called once per cause: a second call with a key is made only where it can make nothing happen twice.
 
-`started` is on disk before the first byte leaves. Who finds it there past its deadline knows that nobody can say
-whether it happened, and says `unknown`.
+Who finds `started` past its deadline knows that nobody can say whether it happened, and says `unknown`; the other side
+is asked where it can be asked, and else a person.
 """
 
 import asyncio
 import json
-import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
 
+from shared.contracts.message import NotUnderstood, now
+from shared.contracts.reading import read_head
+from shared.messaging import effect_rows as rows
 from shared.messaging import metrics
+from shared.messaging.breaker import Breaker, Breakers
 from shared.messaging.commits import GroupCommit
 from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown
+from shared.messaging.effect_rows import Record, Start, Started
 from shared.messaging.failures import Failure, LaneLost, Retry, attempt
 from shared.messaging.lanes import Lane
+from shared.messaging.sealing import Seal
 
 START_ALLOWANCE = 5.0
 """Seconds between asking for `started` and the first byte; later, another worker may have reported it unknown."""
+LOOK_AFTER = (5.0, 15.0, 45.0, 120.0, 600.0, 900.0)
+"""Seconds before the first look-up of an unknown, the second, and so on, the last one again and again."""
 
-START = """
-insert into effect as e (key, "group", subject, kind, state, attempts, token, started_at, deadline)
-select k.key, l."group", l.subject, k.kind, 'started', 1, l.token, clock_timestamp(),
-  clock_timestamp() + make_interval(secs => k.seconds)
-from unnest($1::text[], $2::text[], $3::float8[], $4::text[], $5::text[], $6::uuid[]) k(key, kind, seconds, g, s, t)
-join lane l on l."group" = k.g and l.subject = k.s and l.token = k.t
-where l.state = 'leased' and l.due > clock_timestamp()
-order by k.key
-on conflict (key) do update set state = 'started', attempts = e.attempts + 1, token = excluded.token,
-  started_at = excluded.started_at, deadline = excluded.deadline where e.state = 'planned'
-returning key
-"""
-LOOK = """
-select state, result, deadline > clock_timestamp() as running, extract(epoch from deadline - clock_timestamp()) as left
-from effect where key = $1
-"""
-GIVE_UP = """
-update effect set state = 'unknown', result = $2 where key = $1 and state = 'started' and deadline <= clock_timestamp()
-"""
-RECORD = """
-update effect e set state = k.state, result = k.result::jsonb
-from unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) k(key, token, state, result)
-where e.key = k.key and (e.state = 'started' and e.token = k.token or e.state = 'unknown' and k.state <> 'planned')
-"""
-
+T = TypeVar("T")
 current_lane: ContextVar[Lane] = ContextVar("current_lane")
 log = structlog.get_logger(__name__)
 
@@ -98,83 +82,161 @@ class Permit:
             raise NotSent("connecting took longer than the start allowance")
 
 
-Call = Callable[[Permit], Awaitable[Done | Failed]]
+Call = Callable[[Permit, bytes], Awaitable[Done | Failed]]
+"""Makes the call with the request that it is given, which is the one of the first attempt, byte for byte."""
+LookUp = Callable[[], Awaitable[Done | Failed | None]]
+"""Asks the other side what became of the call; None: it knows of none."""
 
 
 @dataclass(frozen=True)
-class _Start:
+class WhenUnknown:
+    """What may be done where nobody can say whether a call happened; nothing, as it stands: a person is asked.
+
+    `look_up` asks the other side. What it has not heard of is called for again with the same key while it still
+    remembers keys, `remembers` seconds after the first call. `repeats`: how often the call is made once more where
+    nobody can be asked and twice does no harm. The order's next messages wait `holds` seconds for an answer; then it is
+    reported as unknown, and a person or a webhook settles it.
+    """
+
+    look_up: LookUp | None = None
+    remembers: float = 0.0
+    repeats: int = 0
+    holds: float = 900.0
+
+
+ASK_A_PERSON = WhenUnknown()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One call of `once`."""
+
     key: str
     kind: str
+    call: Call
     seconds: float
+    when_unknown: WhenUnknown
     lane: Lane
-
-
-@dataclass(frozen=True)
-class _Record:
-    key: str
-    lane: Lane
-    state: str
-    result: dict[str, Any]
+    breaker: Breaker
+    at: float
 
 
 class Effects:
-    """Makes calls to the outside world, at most one per key for ever, with its recorded outcome."""
+    """Makes calls to the outside world, at most one per key for ever, with its recorded outcome.
 
-    def __init__(self, pool: asyncpg.Pool, *, start_allowance: float = START_ALLOWANCE) -> None:
-        self._pool = pool
-        self._allowance = start_allowance
-        self._starts: GroupCommit[_Start, bool] = GroupCommit(self._write_starts)
-        self._records: GroupCommit[_Record, None] = GroupCommit(self._write_records)
+    Without a `seal` requests are not kept, and a call that is made again is made with what the handler says then.
+    """
 
-    async def once(self, *, key: str, kind: str, call: Call, timeout: float) -> Outcome:  # noqa: ASYNC109 - a rule of the call, not of this function
+    def __init__(
+        self, pool: asyncpg.Pool, *, seal: Seal | None = None, start_allowance: float = START_ALLOWANCE
+    ) -> None:
+        self._pool, self._seal, self._allowance = pool, seal, start_allowance
+        self._breakers = Breakers()
+        self._starts: GroupCommit[Start, Started] = GroupCommit(lambda starts: rows.write_starts(pool, starts))
+        self._records: GroupCommit[Record, None] = GroupCommit(lambda records: rows.write_records(pool, records))
+
+    async def once(
+        self,
+        *,
+        key: str,
+        kind: str,
+        call: Call,
+        timeout: float,  # noqa: ASYNC109 - a rule of the call, not of this function
+        request: bytes = b"",
+        connection: str = "",
+        when_unknown: WhenUnknown = ASK_A_PERSON,
+    ) -> Outcome:
         """The outcome of the call that this key names; makes the call only if it was never started.
 
         `timeout`: seconds that the call may take in all. Any exception of `call` but NotSent means that nobody knows.
-        Raises Retry when it was certainly not sent or another worker's call is under way, LaneLost when the lane is
-        no longer ours.
+        `connection` names what breaks as one: a server, or one shop's account there.
+        Raises Retry when it was certainly not sent, another worker's call is under way, the other side is to be asked
+        later or left alone; LaneLost when the lane is no longer ours.
         """
         lane = current_lane.get()
-        asked_at = time.monotonic()
-        seconds = self._allowance + timeout + 1
-        if not await self._starts.submit(_Start(key, kind, seconds, lane)):
-            return await self._found(key, kind)
-        outcome = await attempt(lambda: self._call(call, Permit(asked_at, self._allowance), timeout))
-        return await self._known(key, kind, lane, outcome)
+        breaker = self._breakers.of(lane.group, connection or kind)
+        asked = _Asked(key, kind, call, timeout, when_unknown, lane, breaker, time.monotonic())
+        sealed = self._seal.seal(request) if self._seal and request else None
+        breaker.enter()
+        try:
+            start = Start(key, kind, self._allowance + timeout + 1, lane, sealed, _caused_at(lane))
+            started = await self._starts.submit(start)
+            if started.granted:
+                return await self._make(asked, request, started.request)
+            return await self._found(asked, request)
+        finally:
+            breaker.leave()
 
-    async def _call(self, call: Call, permit: Permit, seconds: float) -> Done | Failed:
-        async with asyncio.timeout(seconds):
-            return await call(permit)
+    async def _make(self, asked: _Asked, request: bytes, kept: bytes | None) -> Outcome:
+        if kept is not None and self._seal is not None:
+            request = self._seal.open(kept)
+        permit = Permit(asked.at, self._allowance)
+        answer = await attempt(lambda: _in_time(asked.call(permit, request), asked.seconds))
+        asked.breaker.record(worked=not isinstance(answer, Failure))
+        if not isinstance(answer, Failure):
+            await self._known(asked, answer)
+            return answer
+        if isinstance(answer.error, NotSent):
+            await self._write(Record(asked.key, asked.lane, "planned", {}))
+            metrics.effects.labels(asked.kind, "not sent").inc()
+            raise Retry(f"not sent: {answer.error}") from answer.error
+        log.error("effect unknown", key=asked.key, kind=asked.kind, error=str(answer), exc_info=answer.error)
+        unknown = Unknown(str(answer)[:500])
+        await self._known(asked, unknown)
+        if asked.when_unknown.look_up or asked.when_unknown.repeats:
+            raise Retry(f"it is looked into: {unknown.detail}", after=LOOK_AFTER[0])
+        return unknown
 
-    async def _known(self, key: str, kind: str, lane: Lane, outcome: Done | Failed | Failure) -> Outcome:
-        if isinstance(outcome, Failure) and isinstance(outcome.error, NotSent):
-            await self._write(_Record(key, lane, "planned", {}))
-            metrics.effects.labels(kind, "not sent").inc()
-            raise Retry(f"not sent: {outcome.error}") from outcome.error
-        if isinstance(outcome, Failure):
-            log.error("effect unknown", key=key, kind=kind, error=str(outcome), exc_info=outcome.error)
-        known = Unknown(str(outcome)[:500]) if isinstance(outcome, Failure) else outcome
-        record = _Record(key, lane, type(known).__name__.lower(), _as_result(known))
-        await self._write(record)
-        metrics.effects.labels(kind, record.state).inc()
-        return known
+    async def _known(self, asked: _Asked, outcome: Outcome, settled_by: str | None = None) -> None:
+        state = type(outcome).__name__.lower()
+        await self._write(Record(asked.key, asked.lane, state, _as_result(outcome), settled_by))
+        metrics.effects.labels(asked.kind, state).inc()
 
-    async def _found(self, key: str, kind: str) -> Outcome:
-        row = await self._pool.fetchrow(LOOK, key)
+    async def _found(self, asked: _Asked, request: bytes) -> Outcome:
+        row = await self._pool.fetchrow(rows.LOOK, asked.key)
         if row is None:
-            raise LaneLost(f"the lane was lost before {key} was started")
+            raise LaneLost(f"the lane was lost before {asked.key} was started")
         if row["state"] == "started" and row["running"]:
-            left = float(row["left"])
+            left = row["left"]
             raise Retry(f"another worker's call may still be under way for {left:.1f} s", after=left)
         if row["state"] == "started":
-            detail = "the worker that made the call ended before it could record the answer"
-            if await self._pool.execute(GIVE_UP, key, json.dumps({"detail": detail})) == "UPDATE 1":
-                metrics.effects.labels(kind, "unknown").inc()
-            return await self._found(key, kind)
+            if await self._pool.execute(rows.GIVE_UP, asked.key, rows.AFTER_CRASH) == "UPDATE 1":
+                metrics.effects.labels(asked.kind, "unknown").inc()
+            return await self._found(asked, request)
         if row["state"] == "planned":
-            raise Retry("it was given back a moment ago")
-        return _from_result(row["state"], json.loads(row["result"]))
+            raise Retry("it was given back a moment ago", after=1.0)
+        if row["state"] == "unknown":
+            return await self._looked_into(asked, row, request)
+        return from_result(row["state"], json.loads(row["result"]))
 
-    async def _write(self, record: _Record) -> None:
+    async def _looked_into(self, asked: _Asked, row: asyncpg.Record, request: bytes) -> Outcome:
+        unknown, rule = from_result("unknown", json.loads(row["result"])), asked.when_unknown
+        if row["age"] > rule.holds:
+            return unknown
+        if rule.look_up is None:
+            return await self._again(asked, row, request) if row["attempts"] <= rule.repeats else unknown
+        look_up = rule.look_up
+        answer = await attempt(lambda: _in_time(look_up(), asked.seconds))
+        if isinstance(answer, Failure):
+            await self._pool.execute(rows.LOOKED, asked.key)
+            after = LOOK_AFTER[min(row["looks"] + 1, len(LOOK_AFTER) - 1)]
+            raise Retry(f"the other side cannot be asked what became of it: {answer}", after=after)
+        if answer is not None:
+            await self._known(asked, answer, settled_by="look-up")
+            return answer
+        return await self._again(asked, row, request) if row["first_age"] < rule.remembers else unknown
+
+    async def _again(self, asked: _Asked, row: asyncpg.Record, request: bytes) -> Outcome:
+        lane, seconds = asked.lane, self._allowance + asked.seconds + 1
+        anew = replace(asked, at=time.monotonic())
+        kept = await self._pool.fetchrow(
+            rows.AGAIN, asked.key, row["token"], lane.group, lane.subject, lane.token, seconds
+        )
+        if kept is None:
+            raise Retry("another worker, or a person, was faster", after=1.0)
+        return await self._make(anew, request, kept["request"])
+
+    async def _write(self, record: Record) -> None:
         """Until it is written, for as long as the process lives: a known answer must not become unknown."""
         while True:
             try:
@@ -185,44 +247,18 @@ class Effects:
             else:
                 return
 
-    async def _write_starts(self, starts: Sequence[_Start]) -> list[bool]:
-        ordered = sorted(starts, key=lambda start: start.key)
-        rows = await self._pool.fetch(
-            START,
-            [start.key for start in ordered],
-            [start.kind for start in ordered],
-            [start.seconds for start in ordered],
-            [start.lane.group for start in ordered],
-            [start.lane.subject for start in ordered],
-            [start.lane.token for start in ordered],
-        )
-        started = {row["key"] for row in rows}
-        return [start.key in started for start in starts]
 
-    async def _write_records(self, records: Sequence[_Record]) -> list[None]:
-        await self._pool.execute(
-            RECORD,
-            [record.key for record in records],
-            [record.lane.token for record in records],
-            [record.state for record in records],
-            [json.dumps(_storable(record.result)) for record in records],
-        )
-        return [None] * len(records)
+async def _in_time(work: Awaitable[T], seconds: float) -> T:
+    async with asyncio.timeout(seconds):
+        return await work
 
 
-def _storable(value: Any) -> Any:
-    """What the world answered, without what PostgreSQL cannot store: NUL, lone surrogates, numbers without end."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", " ")
-    if isinstance(value, dict):
-        return {_storable(name): _storable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value if value is None or isinstance(value, int) or _is_finite(value) else _storable(str(value))
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
+def _caused_at(lane: Lane) -> datetime:
+    """When the message in hand was said; now, where it does not say."""
+    try:
+        return read_head(lane.at.record).meta().time if lane.at else now()
+    except NotUnderstood:
+        return now()
 
 
 def _as_result(outcome: Outcome) -> dict[str, Any]:
@@ -233,7 +269,8 @@ def _as_result(outcome: Outcome) -> dict[str, Any]:
     return {"detail": outcome.detail}
 
 
-def _from_result(state: str, result: dict[str, Any]) -> Outcome:
+def from_result(state: str, result: dict[str, Any]) -> Outcome:
+    """The outcome that a row of the table says."""
     if state == "done":
         return Done(result)
     if state == "failed":

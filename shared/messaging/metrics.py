@@ -10,7 +10,6 @@ swept = Counter("lane_swept", "Idle lanes found with ready messages; in a correc
 lost_lanes = Counter("lane_lost", "Attempts whose lane was claimed by another worker before they finished.", ["group"])
 effects = Counter("effect_outcomes", "Calls to the outside world, by outcome.", ["kind", "outcome"])
 incarnations = Counter("incarnations_opened", "New lives begun because the database was taken up from a copy.")
-forks = Counter("stream_forks", "Streams whose source was set back and counts again.", ["topic"])
 
 outbox_rows = Gauge("outbox_rows", "Rows waiting in the outbox.")
 outbox_age_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest row in the outbox.")
@@ -24,3 +23,4 @@ passed_rows = Gauge("passed_rows", "Records of types that this version does not 
 effects_open = Gauge("effects_unfinished", "Effects without a clear outcome, by state.", ["state"])
 ingest_lag = Gauge("ingest_lag_records", "Records on the topic that are not yet taken in.", ["topic", "partition"])
 relay_refuses = Gauge("relay_refuses", "1 while the relay publishes nothing because its topics know more than it.")
+breakers_open = Gauge("breaker_open", "1 while a connection that mostly fails is left alone.", ["group", "connection"])

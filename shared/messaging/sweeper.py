@@ -29,6 +29,8 @@ where l."group" = a."group" and l.subject = a.subject
 FORGET_MESSAGES = """
 delete from message where position in (
   select m.position from message m where not exists (select from inbox i where i.position = m.position)
+    and not exists (
+      select from effect e where e.position = m.position and e.state in ('planned', 'started', 'unknown'))
   order by m.position limit $1)
 """
 FORGET_LANES = """

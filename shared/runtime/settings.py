@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.messaging.sealing import Seal
+
 WRONG_SETTINGS = 2
 """The exit code of a process whose environment cannot be used: starting it again will not help."""
 
@@ -48,6 +50,9 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535, description="0: any free one; the log says which")
     instance: int = Field(default=0, ge=0, description="the stable number of this process among its kind")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    sealing_keys: SecretStr | None = Field(
+        default=None, description="url-safe base64 of 32 bytes each, with commas between them, the newest first"
+    )
     migrate: bool = Field(default=False, description="bring the database's schema up to date when starting")
     body_limit: int = Field(default=1024 * 1024, ge=1024, description="bytes of a request's body")
     stop_within: float = Field(default=20.0, gt=0, le=600, description="seconds from SIGTERM to the end")
@@ -62,6 +67,15 @@ class ServiceSettings(BaseSettings):
         url = urlsplit(value.get_secret_value())
         if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
             raise ValueError("expected postgresql://user:password@host:port/database")
+        return value
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            Seal.from_setting(value)
+        except ValueError:
+            raise ValueError("expected 32 bytes in url-safe base64, or several with commas between them") from None
         return value
 
     @field_validator("kafka")

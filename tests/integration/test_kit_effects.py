@@ -7,12 +7,27 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from cryptography.fernet import Fernet
 
-from shared.contracts.topics import ORDERS_EVENTS
 from shared.messaging import lanes
-from shared.messaging.effects import Done, Effects, Failed, NotSent, Permit, Unknown, current_lane
+from shared.messaging.database import transaction
+from shared.messaging.effects import (
+    ASK_A_PERSON,
+    Done,
+    Effects,
+    Failed,
+    LookUp,
+    NotSent,
+    Permit,
+    Unknown,
+    WhenUnknown,
+    current_lane,
+)
 from shared.messaging.failures import LaneLost, Retry
 from shared.messaging.groups import Group
+from shared.messaging.sealing import CannotOpen, Seal
+from shared.messaging.settling import settle
+from shared.messaging.sweeper import Sweeper
 from tests.builders import an_order
 from tests.integration.test_kit_lanes import events_about, events_group
 from tests.plugins.kit import Kit
@@ -25,11 +40,13 @@ class World:
 
     def __init__(self, answer: Done | Failed | Exception) -> None:
         self.calls = 0
+        self.requests: list[bytes] = []
         self.answer = answer
 
-    async def call(self, permit: Permit) -> Done | Failed:
+    async def call(self, permit: Permit, request: bytes) -> Done | Failed:
         permit.check()
         self.calls += 1
+        self.requests.append(request)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -41,6 +58,8 @@ async def a_lane(kit: Kit, lease_seconds: float = 15.0) -> AsyncIterator[lanes.L
     group: Group = events_group()
     await arrive(kit, group, events_about(an_order(), 1))
     (claimed,) = await lanes.claim(kit.pool, group.name, 1, lease_seconds)
+    await lanes.read(kit.pool, [claimed])
+    claimed.at = claimed.waiting[0]
     token = current_lane.set(claimed)
     yield claimed
     current_lane.reset(token)
@@ -53,9 +72,15 @@ async def state(kit: Kit, key: str = "mail:1") -> str:
 DONE = Done({"id": "abc"})
 
 
-async def once(kit: Kit, world: World, effects: Effects | None = None) -> Done | Failed | Unknown:
+async def once(
+    kit: Kit,
+    world: World,
+    effects: Effects | None = None,
+    rule: WhenUnknown = ASK_A_PERSON,
+    request: bytes = b"the mail",
+) -> Done | Failed | Unknown:
     effects = effects or Effects(kit.pool)
-    return await effects.once(key="mail:1", kind="mail", call=world.call, timeout=5)
+    return await effects.once(key="mail:1", kind="mail", call=world.call, timeout=5, request=request, when_unknown=rule)
 
 
 @pytest.mark.requirement("R202")
@@ -78,7 +103,7 @@ async def test_an_answer_that_never_came_is_unknown_and_is_not_asked_for_again(k
 
 
 async def test_an_answer_that_takes_too_long_is_unknown(kit: Kit) -> None:
-    async def never(_: Permit) -> Done:
+    async def never(_permit: Permit, _request: bytes) -> Done:
         await asyncio.Event().wait()
         return DONE
 
@@ -112,7 +137,7 @@ async def test_a_crash_in_the_middle_leaves_an_unknown_that_nobody_repeats(kit: 
     """E1: `started` with its deadline ahead may still be under way; past it, nobody can say."""
     world, begun = World(DONE), asyncio.Event()
 
-    async def dies(permit: Permit) -> Done:
+    async def dies(permit: Permit, _request: bytes) -> Done:
         permit.check()
         world.calls += 1
         begun.set()
@@ -137,7 +162,7 @@ async def test_a_crash_in_the_middle_leaves_an_unknown_that_nobody_repeats(kit: 
 async def test_a_late_answer_is_recorded_although_it_was_reported_unknown(kit: Kit) -> None:
     answer: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
 
-    async def slow(_: Permit) -> Done:
+    async def slow(_permit: Permit, _request: bytes) -> Done:
         return await answer
 
     async with a_lane(kit) as zombie:
@@ -186,3 +211,211 @@ async def test_many_effects_start_in_one_commit_and_each_is_called_once(kit: Kit
         )
     assert world.calls == 100
     assert await kit.count("effect", "state = 'done'") == 100
+
+
+def answering(*answers: Done | Failed | Exception | None) -> LookUp:
+    """A look-up that gives these answers, one after the other."""
+    left = list(answers)
+
+    async def look_up() -> Done | Failed | None:
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return look_up
+
+
+LOST = ConnectionResetError("after the last byte")
+
+
+async def test_where_the_other_side_can_be_asked_an_unknown_is_looked_up_and_nothing_is_called_twice(kit: Kit) -> None:
+    world, rule = World(LOST), WhenUnknown(look_up=answering(OSError("away"), DONE))
+    async with a_lane(kit):
+        with pytest.raises(Retry, match="looked into") as first:
+            await once(kit, world, rule=rule)
+        assert (first.value.after, await state(kit)) == (5.0, "unknown")
+        with pytest.raises(Retry, match="cannot be asked") as second:
+            await once(kit, world, rule=rule)
+        assert second.value.after == 15.0
+        assert await once(kit, world, rule=rule) == DONE
+        assert await once(kit, world) == DONE
+    assert world.calls == 1
+    assert await kit.pool.fetchval("select settled_by from effect") == "look-up"
+
+
+async def test_what_the_other_side_has_not_heard_of_is_called_again_while_it_remembers_keys(kit: Kit) -> None:
+    world, effects = World(LOST), Effects(kit.pool, seal=Seal([Fernet.generate_key().decode()]))
+    rule = WhenUnknown(look_up=answering(None, None), remembers=3600.0)
+    async with a_lane(kit):
+        with pytest.raises(Retry):
+            await once(kit, world, effects, rule)
+        world.answer = DONE
+        assert await once(kit, world, effects, rule, request=b"another mail") == DONE
+    assert world.requests == [b"the mail", b"the mail"], "byte for byte the first one"
+
+
+async def test_what_the_other_side_has_not_heard_of_is_not_called_again_when_it_has_forgotten_keys(kit: Kit) -> None:
+    world, rule = World(LOST), WhenUnknown(look_up=answering(None, None), remembers=3600.0)
+    async with a_lane(kit):
+        with pytest.raises(Retry):
+            await once(kit, world, rule=rule)
+        await kit.pool.execute("update effect set first_at = first_at - interval '61 minutes'")
+        assert isinstance(await once(kit, world, rule=rule), Unknown)
+    assert world.calls == 1
+
+
+async def test_an_unknown_holds_its_lane_for_its_time_and_is_then_reported(kit: Kit) -> None:
+    world, rule = World(LOST), WhenUnknown(look_up=answering(OSError("away")), holds=900.0)
+    async with a_lane(kit):
+        with pytest.raises(Retry):
+            await once(kit, world, rule=rule)
+        await kit.pool.execute("update effect set started_at = started_at - interval '16 minutes'")
+        assert await once(kit, world, rule=rule) == Unknown("ConnectionResetError: after the last byte")
+
+
+async def test_a_call_that_does_no_harm_twice_is_made_once_more_and_no_more(kit: Kit) -> None:
+    world, rule = World(LOST), WhenUnknown(repeats=1)
+    async with a_lane(kit):
+        for _ in range(2):
+            with pytest.raises(Retry):
+                await once(kit, world, rule=rule)
+        assert isinstance(await once(kit, world, rule=rule), Unknown)
+    assert world.calls == 2
+
+
+async def test_of_many_who_repeat_an_unknown_at_once_one_does(kit: Kit) -> None:
+    world, rule = World(LOST), WhenUnknown(repeats=1)
+    async with a_lane(kit):
+        with pytest.raises(Retry):
+            await once(kit, world, rule=rule)
+        world.answer = DONE
+        answers = await asyncio.gather(*(once(kit, world, rule=rule) for _ in range(5)), return_exceptions=True)
+    assert world.calls == 2
+    assert all(isinstance(answer, Retry) or answer == DONE for answer in answers)
+
+
+async def test_a_request_is_kept_sealed_while_nobody_knows_and_forgotten_when_somebody_does(kit: Kit) -> None:
+    seal = Seal([Fernet.generate_key().decode()])
+    world, effects = World(NotSent("refused")), Effects(kit.pool, seal=seal)
+    async with a_lane(kit):
+        with pytest.raises(Retry):
+            await once(kit, world, effects)
+        kept = await kit.pool.fetchval("select request from effect")
+        assert b"the mail" not in kept
+        assert seal.open(kept) == b"the mail"
+        world.answer = DONE
+        await once(kit, world, effects)
+    assert await kit.pool.fetchval("select request from effect") is None
+
+
+def test_a_newer_key_seals_and_the_older_ones_still_open() -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    sealed = Seal([old]).seal(b"x")
+    assert Seal([new, old]).open(sealed) == b"x"
+    with pytest.raises(CannotOpen):
+        Seal([new]).open(sealed)
+
+
+async def unknown(kit: Kit, world: World) -> None:
+    """An effect that nobody knows of, its message finished and reported."""
+    async with a_lane(kit) as claimed:
+        assert isinstance(await once(kit, world), Unknown)
+    await kit.pool.execute("delete from inbox")
+    await kit.pool.execute("update lane set state = 'idle', due = null, token = null")
+    await Sweeper(kit.pool, kit.bell).sweep()
+    assert await kit.count("message", f"position = {claimed.at.position if claimed.at else 0}") == 1
+
+
+@asynccontextmanager
+async def a_lane_again(kit: Kit) -> AsyncIterator[None]:
+    """The lane that was woken, claimed as a worker does."""
+    (claimed,) = await lanes.claim(kit.pool, "notifications", 1)
+    token = current_lane.set(claimed)
+    yield
+    current_lane.reset(token)
+
+
+async def test_who_says_that_it_happened_settles_it_and_its_cause_is_handled_again(kit: Kit) -> None:
+    world = World(LOST)
+    await unknown(kit, world)
+    async with transaction(kit.pool) as connection:
+        settled = await settle(connection, "mail:1", happened=True, by="person", result={"id": "abc"})
+    assert settled is not None
+    assert settled.handled_again
+    assert (await kit.count("inbox", "state = 'ready'"), await kit.count("lane", "state = 'ready'")) == (1, 1)
+    async with a_lane_again(kit):
+        assert await once(kit, world) == DONE
+    assert world.calls == 1
+    async with transaction(kit.pool) as connection:
+        assert await settle(connection, "mail:1", happened=False, by="person") is None
+        with pytest.raises(LookupError):
+            await settle(connection, "mail:2", happened=False, by="person")
+
+
+async def test_who_says_that_it_did_not_happen_lets_it_be_called_again(kit: Kit) -> None:
+    world = World(LOST)
+    await unknown(kit, world)
+    async with transaction(kit.pool) as connection:
+        assert await settle(connection, "mail:1", happened=False, by="person")
+    world.answer = DONE
+    async with a_lane_again(kit):
+        assert await once(kit, world) == DONE
+    assert world.calls == 2
+
+
+async def test_who_says_that_it_did_not_happen_may_give_it_up(kit: Kit) -> None:
+    world = World(LOST)
+    await unknown(kit, world)
+    async with transaction(kit.pool) as connection:
+        assert await settle(connection, "mail:1", happened=False, by="person", again=False, detail="customer called")
+    async with a_lane_again(kit):
+        assert await once(kit, world) == Failed("settled-by-person", "customer called")
+    assert world.calls == 1
+
+
+async def test_a_provider_may_tell_of_a_call_that_is_under_way_and_its_own_answer_changes_nothing(kit: Kit) -> None:
+    answer: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+
+    async def slow(_permit: Permit, _request: bytes) -> Done:
+        return await answer
+
+    async with a_lane(kit):
+        call = asyncio.create_task(Effects(kit.pool).once(key="mail:1", kind="mail", call=slow, timeout=60))
+        await eventually(lambda: kit.count("effect"))
+        async with transaction(kit.pool) as connection:
+            assert await settle(connection, "mail:1", happened=True, by="provider", result={"id": "hook"})
+        answer.set_result(DONE)
+        await call
+    assert await kit.pool.fetchval("select result->>'id' from effect") == "hook"
+
+
+async def test_a_cause_from_before_a_restore_may_have_had_its_effect_in_the_life_that_was_lost(kit: Kit) -> None:
+    world = World(DONE)
+    await kit.pool.execute("update relay set restored = true, incarnation = extract(epoch from now())::bigint + 5")
+    async with a_lane(kit):
+        outcome = await once(kit, world)
+    assert isinstance(outcome, Unknown)
+    assert "older than the restore" in outcome.detail
+    assert world.calls == 0
+
+
+async def test_a_database_in_its_first_life_calls_for_old_causes_too(kit: Kit) -> None:
+    world = World(DONE)
+    await kit.pool.execute("update relay set incarnation = extract(epoch from now())::bigint + 3600")
+    async with a_lane(kit):
+        assert await once(kit, world) == DONE
+
+
+async def test_a_connection_that_mostly_fails_is_left_alone_and_another_is_not(kit: Kit) -> None:
+    world, effects = World(NotSent("refused")), Effects(kit.pool)
+    async with a_lane(kit):
+        for n in range(10):
+            with pytest.raises(Retry, match="not sent"):
+                await effects.once(key=f"a:{n}", kind="mail", call=world.call, timeout=5, connection="a")
+        world.answer = DONE
+        with pytest.raises(Retry, match="left alone") as alone:
+            await effects.once(key="a:x", kind="mail", call=world.call, timeout=5, connection="a")
+        assert alone.value.after == pytest.approx(30, abs=2)
+        assert await effects.once(key="b:1", kind="mail", call=world.call, timeout=5, connection="b") == DONE
+    assert await kit.count("effect", "key = 'a:x'") == 0

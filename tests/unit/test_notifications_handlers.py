@@ -17,7 +17,17 @@ from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
 from shared.contracts.order_log import EffectUnknown, MessageFailed, MessageSent
 from shared.contracts.shop_facts import ShopFact, ShopSettings
 from shared.contracts.topics import ORDERS_EVENTS
-from shared.messaging.effects import Call, Done, Failed, NotSent, Outcome, Permit, Unknown
+from shared.messaging.effects import (
+    ASK_A_PERSON,
+    Call,
+    Done,
+    Failed,
+    NotSent,
+    Outcome,
+    Permit,
+    Unknown,
+    WhenUnknown,
+)
 from shared.messaging.failures import Retry
 from tests.builders import a_customer, a_shop, an_order, confirmation_requested, placed, stamped
 
@@ -43,11 +53,20 @@ class Remembered:
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
 
-    async def once(self, *, key: str, kind: str, call: Call, timeout: float) -> Outcome:  # noqa: ASYNC109 - the kit's
-        assert (kind, timeout) == ("mail", 60.0)
+    async def once(
+        self,
+        *,
+        key: str,
+        kind: str,
+        call: Call,
+        timeout: float,  # noqa: ASYNC109 - the kit's
+        request: bytes,
+        when_unknown: WhenUnknown,
+    ) -> Outcome:
+        assert (kind, timeout, when_unknown) == ("mail", 60.0, ASK_A_PERSON)
         if key not in self.outcomes:
             try:
-                self.outcomes[key] = await call(Permit(time.monotonic(), 5))
+                self.outcomes[key] = await call(Permit(time.monotonic(), 5), request)
             except NotSent as error:
                 raise Retry(str(error)) from error
             except ConnectionResetError as error:

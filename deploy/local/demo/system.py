@@ -1,6 +1,7 @@
 """The system as the demo needs it: databases, topics, services that are ready, shops; what is there stays."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from shared.ops.topics import create_topics
 
 _PORTS = {"orders": 18080, "notifications": 18081}
 _SENDER_DOMAIN = "mail.example"
+_SEALING_KEY = urlsafe_b64encode(b"local-stack-only-never-elsewhere").decode()
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
             "SMTP_HOST": HOST,
             "SMTP_PORT": str(stack.smtp_port),
             "SENDER_DOMAIN": _SENDER_DOMAIN,
+            "SEALING_KEYS": _SEALING_KEY,
         },
     }
     starts = (_start(stack, name, ports[name], databases[name], settings[name]) for name in _PORTS)

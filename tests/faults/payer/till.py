@@ -35,7 +35,7 @@ class Till:
         total = order.totals.incl_vat
         body = {"order": str(order.id), "amount": total.amount, "currency": total.currency}
 
-        async def call(permit: Permit) -> Done | Failed:
+        async def call(permit: Permit, _request: bytes) -> Done | Failed:
             return await self._post(key, body, permit)
 
         return key, await self._effects.once(key=key, kind="charge", call=call, timeout=self._seconds)
