@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-import structlog
+from structlog.testing import capture_logs
 
 from shared.contracts.message import Sequence as Number
 from shared.contracts.message import write_record
@@ -21,7 +21,7 @@ from shared.messaging.intake import headers_from_bytes
 from shared.messaging.tolerant_records import name_as_written
 from shared.ops.records import Reading, tell_of_records
 from tests.builders import a_shop, stamped
-from tests.integration.test_kit_ingest import a_record, an_entry, an_ingest, inbox_is, reasons
+from tests.integration.test_kit_ingest import a_record, an_entry, an_ingest, delete_records, inbox_is, reasons
 from tests.plugins.hand_made import batch, produce, record
 from tests.plugins.kit import Kit, running
 from tests.plugins.local_servers import LocalServers
@@ -215,14 +215,14 @@ def change_last_byte(log: Path) -> None:
         file.write(bytes([byte ^ 1]))
 
 
-async def test_damage_on_the_brokers_disk_is_told_and_swallows_nothing(kit_on_kafka: Kit) -> None:
-    kit, damaged, well = kit_on_kafka, str(uuid4()), str(uuid4())
-    await kit.publish(ORDERS_LOG, a_record(an_entry(damaged, 1)), partition=0)
+async def test_damage_on_the_brokers_disk_is_told_until_an_operator_gives_it_up(kit_on_kafka: Kit) -> None:
+    kit, behind, well = kit_on_kafka, str(uuid4()), str(uuid4())
+    await kit.publish(ORDERS_LOG, a_record(an_entry(str(uuid4()), 1)), partition=0)
     await kit.publish(ORDERS_LOG, a_record(an_entry(well, 1)), partition=1)
-    log = on_disk(kit.prefix + ORDERS_LOG.name, 0)
-    change_last_byte(log)
+    change_last_byte(on_disk(kit.prefix + ORDERS_LOG.name, 0))
+    await kit.publish(ORDERS_LOG, a_record(an_entry(behind, 1)), partition=0)
     ingest = an_ingest(kit)
-    with structlog.testing.capture_logs() as said:
+    with capture_logs() as said:
         async with running(ingest):
             await eventually(lambda: "orders.log cannot be read" in (ingest.problem() or ""), timeout=20)
             assert "Invalid CRC" in (ingest.problem() or "")
@@ -230,5 +230,8 @@ async def test_damage_on_the_brokers_disk_is_told_and_swallows_nothing(kit_on_ka
             await eventually(lambda: inbox_is(kit, well, ["01"]), timeout=60)
             assert await kit.count("inbox") == 1
             assert await kit.count("quarantine") == 0
-            change_last_byte(log)
-            await eventually(lambda: inbox_is(kit, damaged, ["01"]), timeout=20)
+            await delete_records(kit, 1)
+            await eventually(lambda: "log truncated" in (ingest.problem() or ""), timeout=20)
+            assert await kit.count("inbox") == 1
+            await kit.pool.execute("update consumed set next = 1 where partition = 0")
+            await eventually(lambda: inbox_is(kit, behind, ["01"]))
