@@ -14,8 +14,9 @@ returning position
 """
 BOX = """
 insert into inbox ("group", subject, position) select * from unnest($1::text[], $2::text[], $3::bigint[])
-on conflict ("group", subject, position) do update set state = 'ready', error = null, died_at = null, attempts = 0
+on conflict do nothing
 """
+"""What is dead there stays so: that it is tried again is a decision of its own, and its lane may be blocked by it."""
 WAKE = """
 insert into lane as l ("group", subject, shop, due)
 select distinct g, s, shop, clock_timestamp() from unnest($1::text[], $2::text[], $3::text[]) u(g, s, shop)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What a person is answered, and what it was done to.
+    """What a person is answered, and what it was done to; of an effect `about` is its kind.
 
     `done` is False where it had to be refused and something is to be written all the same. `correlation` is the id of
     the message that the story began with, where that is known.

@@ -3,13 +3,13 @@
 Locks are taken as everywhere: cursor, lane, order, stream, the rest.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, cast
 
 import asyncpg
 
 from shared.contracts.message import Meta, new_id, now
-from shared.contracts.order_log import LogEntry, RepairMade, Text
+from shared.contracts.order_log import EffectSettled, LogEntry, RepairMade, Text
 from shared.contracts.refusal import Refused
 from shared.contracts.topics import BY_NAME
 from shared.contracts.values import Identifier, Value, on_one_line
@@ -20,7 +20,7 @@ from shared.messaging.ingest_by_hand import IngestByHand
 from shared.messaging.outbox import Outbox
 from shared.messaging.repaired import Repaired
 from shared.messaging.wakeup import Bell
-from shared.messaging.wanted import AcceptGap, ReleaseKey, RetryDead, SkipDead, TakeAgain, Wanted
+from shared.messaging.wanted import AcceptGap, ReleaseKey, RetryDead, SettleEffect, SkipDead, TakeAgain, Wanted
 
 SOURCE = "/ops"
 RECORD = """
@@ -36,18 +36,25 @@ class Operator(Value):
     reason: Text = ""
 
 
+Action = Callable[[Connection, Any, Operator], Awaitable[Repaired]]
+"""Does one kind of thing that is wanted."""
+
+
 class Repairs:
     """Does what operators want of one service's database, in a transaction of the caller or in one of its own."""
 
-    def __init__(self, pool: asyncpg.Pool, outbox: Outbox, groups: Sequence[Group], bells: Sequence[Bell] = ()) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, outbox: Outbox, groups: Sequence[Group], bells: Collection[Bell] = ()
+    ) -> None:
         self.pool = pool
         self._outbox, self._groups, self._bells = outbox, groups, bells
-        self._actions: dict[type[Wanted], Callable[[Connection, Any], Awaitable[Repaired]]] = {
+        self._actions: dict[type[Wanted], Action] = {
             RetryDead: self._retry,
             SkipDead: self._skip,
-            ReleaseKey: repairs_of_records.release,
+            ReleaseKey: self._release,
             AcceptGap: self._accept_gap,
             TakeAgain: self._take_again,
+            SettleEffect: self._settle,
         }
 
     async def now(self, wanted: Wanted, operator: Operator) -> Repaired:
@@ -60,7 +67,7 @@ class Repairs:
 
     async def carry_out(self, connection: Connection, wanted: Wanted, operator: Operator) -> Repaired:
         """Does it and tells the order log, in the caller's transaction. Raises Refused where it cannot be done."""
-        repaired = await self._actions[type(wanted)](connection, wanted)
+        repaired = await self._actions[type(wanted)](connection, wanted, operator)
         entry = _entry(wanted, repaired, operator) if repaired.done else None
         if entry is not None:
             await self._outbox.append(connection, [(_cause(repaired, operator), [entry])])
@@ -80,18 +87,24 @@ class Repairs:
         for bell in self._bells:
             bell.ring()
 
-    async def _retry(self, connection: Connection, wanted: RetryDead) -> Repaired:
+    async def _retry(self, connection: Connection, wanted: RetryDead, _operator: Operator) -> Repaired:
         if wanted.group not in {group.name for group in self._groups}:
             raise Refused("unknown-group", f"no group {wanted.group} is worked here")
         return await repairs_of_lanes.retry(connection, wanted.group, wanted.position)
 
-    async def _skip(self, connection: Connection, wanted: SkipDead) -> Repaired:
+    async def _skip(self, connection: Connection, wanted: SkipDead, _operator: Operator) -> Repaired:
         return await repairs_of_lanes.skip(connection, wanted.group, wanted.position)
 
-    async def _accept_gap(self, connection: Connection, wanted: AcceptGap) -> Repaired:
+    async def _settle(self, connection: Connection, wanted: SettleEffect, operator: Operator) -> Repaired:
+        return await repairs_of_lanes.settle_by_person(connection, wanted, operator.reason)
+
+    async def _release(self, connection: Connection, wanted: ReleaseKey, _operator: Operator) -> Repaired:
+        return await repairs_of_records.release(connection, wanted)
+
+    async def _accept_gap(self, connection: Connection, wanted: AcceptGap, _operator: Operator) -> Repaired:
         return await repairs_of_records.accept_gap(connection, self._store(wanted.topic), wanted)
 
-    async def _take_again(self, connection: Connection, wanted: TakeAgain) -> Repaired:
+    async def _take_again(self, connection: Connection, wanted: TakeAgain, _operator: Operator) -> Repaired:
         row = await repairs_of_records.quarantined(connection, wanted)
         return await repairs_of_records.take_again(connection, self._store(row["topic"]), row)
 
@@ -119,6 +132,18 @@ def _entry(wanted: Wanted, repaired: Repaired, operator: Operator) -> LogEntry |
     order_id = repaired.order_id
     if order_id is None:
         return None
+    if isinstance(wanted, SettleEffect):
+        return EffectSettled(
+            order_id=order_id,
+            outcome="done",
+            summary="effect.settled",
+            parameters={"effect": repaired.about},
+            effect=repaired.about,
+            key=wanted.key,
+            happened=wanted.happened,
+            settled_by="person",
+            reason=operator.reason,
+        )
     return RepairMade(
         order_id=order_id,
         outcome="done",

@@ -1,4 +1,4 @@
-"""What is done by hand to a dead message: it is tried again in its place, or never handled.
+"""What is done by hand to messages in their lanes: the dead are tried again or skipped, unknown effects are settled.
 
 A lane is blocked by the message that died last in it. While that one is dead, no other repair lets the lane go on.
 """
@@ -9,8 +9,10 @@ from typing import Any
 from shared.contracts.message import Meta, NotUnderstood
 from shared.contracts.reading import read_head
 from shared.contracts.refusal import Refused
+from shared.messaging import settling
 from shared.messaging.database import Connection
 from shared.messaging.repaired import Repaired
+from shared.messaging.wanted import SettleEffect
 
 FIND = """
 select i.subject, i.state, m.type, m.record, m.topic, l.shop
@@ -43,9 +45,18 @@ update lane set wake = wake + 1, touched = clock_timestamp(),
   error = case when state = 'leased' then error end
 where "group" = $1 and subject = $2
 """
+CAUSE_IS_DEAD = """
+select exists (
+  select from effect e join inbox i on i."group" = e."group" and i.subject = e.subject and i.position = e.position
+  where e.key = $1 and i.state = 'dead')
+"""
 
 IN_ITS_PLACE = "it is tried again in its place, and what waits behind it follows in order"
 OUT_OF_ORDER = "it is tried again; what came after it may have been handled before it: the order is not kept"
+AGAIN = "the call is made again"
+GIVEN_UP = "it is given up"
+FORGOTTEN = "its message is no longer here, so nothing is handled again"
+FIRST_RETRY = "its message is dead, and is handled when it is retried"
 STILL_BLOCKED = "it is tried again when its lane goes on, which another dead message of the order blocks"
 
 
@@ -95,6 +106,26 @@ async def skip(connection: Connection, group: str, position: int) -> Repaired:
         await connection.execute(WAKE, *message.lane)
         return message.repaired("it is skipped; what waits behind it goes on")
     return message.repaired("it is skipped")
+
+
+async def settle_by_person(connection: Connection, wanted: SettleEffect, reason: str) -> Repaired:
+    """Says of an unknown effect whether it happened, or that it is given up for this reason.
+
+    Its cause is handled again, which tells the order log. Raises Refused: `unknown-effect`, `not-unknown`.
+    """
+    try:
+        settled = await settling.settle(
+            connection, wanted.key, happened=wanted.happened, by="person", again=wanted.again, detail=reason
+        )
+    except LookupError:
+        raise Refused("unknown-effect", f"there is no effect {wanted.key}") from None
+    if settled is None:
+        raise Refused("not-unknown", f"{wanted.key} is settled already, or was never unknown")
+    said = "it happened" if wanted.happened else "it did not happen: " + (AGAIN if wanted.again else GIVEN_UP)
+    answer = said if settled.handled_again else f"{said}; {FORGOTTEN}"
+    if await connection.fetchval(CAUSE_IS_DEAD, wanted.key):
+        answer = f"{said}; {FIRST_RETRY}"
+    return Repaired(answer, settled.kind, settled.subject, settled.shop)
 
 
 async def _find(connection: Connection, group: str, position: int) -> DeadMessage:

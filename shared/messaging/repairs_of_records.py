@@ -27,7 +27,7 @@ TAKEN = {
 
 async def release(connection: Connection, wanted: ReleaseKey) -> Repaired:
     """Lets the relay send again what it parked, in order. Raises Refused: `not-parked`."""
-    if not await connection.fetchval(RELEASE, wanted.topic, wanted.key):
+    if await connection.fetchval(RELEASE, wanted.topic, wanted.key) is None:
         raise Refused("not-parked", f"nothing of {wanted.key} is parked on {wanted.topic}, or no longer")
     row = await connection.fetchrow(WAITING, wanted.topic, wanted.key)
     answer = f"it is sent again: {row['waiting']} in order" if row else "nothing waits behind it any more"

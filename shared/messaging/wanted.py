@@ -73,6 +73,8 @@ class SettleEffect(Wanted, action="settle"):
 
     key: EffectKey
     happened: bool
+    again: bool = True
+    """Where it did not: whether the call is made again, or given up."""
 
 
 def wanted_from(action: str, arguments: str) -> Wanted:

@@ -1,0 +1,115 @@
+"""The desk where operators leave what they want: it is done by a process of the service, each once, and answered."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from shared.contracts.refusal import Refused
+from shared.messaging.database import DATABASE_ERRORS, LOST, Connection, Executor, OutcomeUnknown, transaction
+from shared.messaging.failures import Failure, attempt
+from shared.messaging.part import Part
+from shared.messaging.repairs import Operator, Repairs
+from shared.messaging.wakeup import pause
+from shared.messaging.wanted import Wanted, wanted_from
+
+EVERY_SECONDS = 1.0
+
+ASK = """
+insert into repair (actor, action, arguments, reason)
+select $1, action, arguments::jsonb, $2
+from unnest($3::text[], $4::text[]) with ordinality u(action, arguments, ord) order by ord returning position
+"""
+ANSWERS = "select position, state, answer from repair where position = any($1::bigint[]) and state <> 'asked'"
+NEXT = "select * from repair where state = 'asked' order by position limit 1 for update skip locked"
+ANSWER = "update repair set state = $2, answer = $3, answered_at = clock_timestamp() where position = $1"
+WITHDRAW = """
+update repair set state = 'refused', answer = $2, answered_at = clock_timestamp()
+where position = any($1::bigint[]) and state = 'asked' returning position
+"""
+NOT_NOW = (
+    *LOST,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+)
+"""What may be otherwise a moment later: it stays asked."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of one thing that was asked."""
+
+    position: int
+    done: bool
+    answer: str
+
+
+async def ask(connection: Connection, wanted: Sequence[Wanted], operator: Operator) -> list[int]:
+    """Writes down what is wanted, in this order, for a process of the service to do; returns the positions."""
+    actions = [each.action for each in wanted]
+    arguments = [each.model_dump_json() for each in wanted]
+    rows = await connection.fetch(ASK, operator.actor, operator.reason, actions, arguments)
+    return [row["position"] for row in rows]
+
+
+async def answers(connection: Executor, positions: Sequence[int]) -> list[Answered]:
+    """Those of them that were answered."""
+    rows = await connection.fetch(ANSWERS, positions)
+    return [Answered(row["position"], row["state"] == "done", row["answer"]) for row in rows]
+
+
+class RepairDesk(Part):
+    """A component: does what was asked, the oldest first, each in a transaction of its own with its answer."""
+
+    def __init__(self, repairs: Repairs, *, every: float = EVERY_SECONDS) -> None:
+        super().__init__("repairs", problem=None)
+        self._repairs, self._every = repairs, every
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Looks until `stopping`; what a lost connection broke off is still asked, and done at the next turn."""
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            try:
+                busy = await self.one()
+                self._reached()
+            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
+                log.warning("repairs interrupted", error=str(error))
+                await self._wait_for_server(stopping, f"PostgreSQL cannot be reached: {error}")
+            else:
+                if not busy:
+                    await pause(self._every, stopping)
+
+    async def one(self) -> bool:
+        """Does the oldest that nobody else is at; False where there is none."""
+        async with transaction(self._repairs.pool) as connection:
+            row = await connection.fetchrow(NEXT)
+            if row is None:
+                return False
+            answered = await self._answered(connection, row)
+            await connection.execute(ANSWER, answered.position, "done" if answered.done else "refused", answered.answer)
+        self._repairs.committed()
+        return True
+
+    async def _answered(self, connection: Connection, row: asyncpg.Record) -> Answered:
+        outcome = await attempt(lambda: self._done(connection, row))
+        if not isinstance(outcome, Failure):
+            return outcome
+        if isinstance(outcome.error, Refused):
+            return Answered(row["position"], done=False, answer=str(outcome.error))
+        if isinstance(outcome.error, NOT_NOW):
+            raise outcome.error
+        log.error("repair failed", action=row["action"], position=row["position"], exc_info=outcome.error)
+        return Answered(row["position"], done=False, answer=f"it cannot be done: {outcome}")
+
+    async def _done(self, connection: Connection, row: asyncpg.Record) -> Answered:
+        async with connection.transaction():
+            wanted = wanted_from(row["action"], row["arguments"])
+            operator = Operator(actor=row["actor"], reason=row["reason"])
+            repaired = await self._repairs.carry_out(connection, wanted, operator)
+        return Answered(row["position"], repaired.done, repaired.answer)
