@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from rich.table import Table
 from deploy.local.folders import locked_or_busy
 from tests.faults.chaos import Chaos, ProviderChaos
 from tests.faults.fleet import LAYOUT
-from tests.faults.plan import Step, kills, odd_days, server_away, zombies
+from tests.faults.plan import Step, kills, odd_days, roll_out, server_away, zombies
 from tests.faults.rig import Report, Scenario, own_ground, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -142,6 +143,18 @@ def odd(orders: Orders = 400, seed: Seed = 1) -> None:
     do(scenario("odd", orders, seed, odd_days(SERVICES, seed)))
 
 
+@app.command()
+def poison(orders: Orders = 100, seed: Seed = 1) -> None:
+    """Orders that end the process that works on them."""
+    do(replace(scenario("poison", orders, seed, [Step(40.0, "kill", "payer-0")]), poison=2))
+
+
+@app.command("roll-out")
+def roll_out_and_back(orders: Orders = 300, seed: Seed = 1) -> None:
+    """An older version of orders beside the newer one, alone, and back."""
+    do(scenario("roll-out", orders, seed, roll_out("orders", seed)))
+
+
 @app.command("all")
 def everything(seed: Seed = 1) -> None:
     """The agreed list."""
@@ -150,6 +163,8 @@ def everything(seed: Seed = 1) -> None:
         scenario("zombie", 500, seed, zombies(LAYOUT, 6, seed)),
         scenario("kafka", 800, seed, server_away("kafka", seed, 60.0)),
         scenario("postgres", 500, seed, server_away("postgres", seed, 5.0)),
+        replace(scenario("poison", 200, seed, [Step(40.0, "kill", "payer-0")]), poison=2),
+        scenario("roll-out", 300, seed, roll_out("orders", seed)),
         scenario("odd", 500, seed, odd_days(SERVICES, seed)),
     )
 

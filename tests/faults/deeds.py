@@ -54,6 +54,19 @@ async def kill(ground: Ground, step: Step) -> None:
     fleet.launch(member)
 
 
+async def go_back(ground: Ground, step: Step) -> None:
+    """The member is replaced by one of the older version, and after a while by one of the newer one again."""
+    fleet, member = ground.world.fleet, ground.member(step.target)
+    with ground.world.journal.writing_down("older version", step.target):
+        await fleet.end(member)
+        fleet.older.add(member.name)
+        fleet.launch(member)
+        await asyncio.sleep(step.seconds)
+        await fleet.end(member)
+        fleet.older.discard(member.name)
+        fleet.launch(member)
+
+
 async def halt(ground: Ground, step: Step) -> None:
     """SIGSTOP, and after a while SIGCONT."""
     fleet, member = ground.world.fleet, ground.member(step.target)
@@ -159,6 +172,7 @@ async def reset_by_tool(world: World, group: str, topic: str) -> None:
 DEEDS: Mapping[str, Callable[[Ground, Step], Awaitable[None]]] = {
     "kill": kill,
     "halt": halt,
+    "go back": go_back,
     "stop server": stop_server,
     "kill server": kill_server,
     "halt server": halt_server,

@@ -35,6 +35,7 @@ class EffectsJudged:
         self._times = Counter(self._executed)
         self._entries = _by_cause(history.told, f"/{self._service}")
         self._left = {left.subject: left for left in history.left if left.service == self._service}
+        self._poison = history.poison if kind == "charge" else frozenset()
         self._explanations = Explanations(history, kind)
 
     def findings(self) -> Iterator[Finding]:
@@ -77,6 +78,8 @@ class EffectsJudged:
         return ("unknown", None) if explained else ("unknown for no reason", Class.UNEXPLAINED)
 
     def _untold(self, cause: Cause) -> tuple[str, Class | None]:
+        if cause.order in self._poison:
+            return "given up, or waits behind what was", None
         left = self._left.get(cause.order)
         if left is not None:
             return ("waits", None) if left.waits else ("stuck", None)

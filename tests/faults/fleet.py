@@ -11,6 +11,8 @@ from deploy.local.ports import HOST, take_port
 from deploy.local.processes import Process, start_process, until_it_answers
 
 READY_WITHIN = 90.0
+STOPS_WITHIN = 25.0
+"""Seconds; a process gives itself 20."""
 EVERYTHING = "api,ingest,work,relay"
 
 
@@ -36,6 +38,8 @@ MODULES = {
     "notifications": "services.notifications.app",
     "payer": "tests.faults.payer.app",
 }
+BEFORE = {"orders": "services.orders.app"}
+"""An older version of a service: this one does not know the payer's entries yet."""
 LAYOUT = (
     Member("orders", 0),
     Member("orders", 1),
@@ -59,6 +63,8 @@ class Fleet:
     """The tree whose code the members run; this one where it is not said."""
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
+    older: set[str] = field(default_factory=set)
+    """The members that run the older version of their service."""
 
     def url(self, member: Member) -> str:
         """Where it serves HTTP."""
@@ -81,7 +87,8 @@ class Fleet:
         env = {f"{member.service.upper()}_{name}": value for name, value in settings.items()}
         if self.code is not None:
             env["PYTHONPATH"] = str(self.code)
-        words = [sys.executable, "-m", MODULES[member.service]]
+        module = (BEFORE if member.name in self.older else MODULES)[member.service]
+        words = [sys.executable, "-m", module]
         process = start_process(member.name, words, self.folder / "logs" / f"{member.name}.log", env)
         self.processes[member.name] = process
         return process
@@ -99,6 +106,10 @@ class Fleet:
     async def kill(self, member: Member) -> None:
         """SIGKILL, for the process and for what it started."""
         await self.processes[member.name].stop(signal.SIGKILL)
+
+    async def end(self, member: Member) -> None:
+        """SIGTERM, as an orchestrator that replaces it."""
+        await self.processes[member.name].stop(signal.SIGTERM, within=STOPS_WITHIN)
 
     def halt(self, member: Member) -> None:
         """SIGSTOP: it believes that no time passes."""

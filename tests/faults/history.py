@@ -71,13 +71,14 @@ class EffectRow:
 
 @dataclass(frozen=True)
 class Left:
-    """Something that was not finished when the run was over: `waits` for its time, or has no reason to wait."""
+    """Something that was not finished when the run was over: `waits` for its time, was `given_up`, or neither."""
 
     service: str
     what: str
     subject: str
     words: str
     waits: bool = False
+    given_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,5 +100,7 @@ class History:
     effects: Sequence[EffectRow] = ()
     faults: Sequence[Fault] = ()
     left: Sequence[Left] = ()
+    poison: frozenset[str] = frozenset()
+    """Orders that end the payer's process each time it works on them: those it may give up."""
     workers: Mapping[str, str] = field(default_factory=dict)
     """The members that make calls, with their service."""

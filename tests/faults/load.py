@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
@@ -11,6 +11,7 @@ from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_commands import OrderCommand, ResendConfirmation
 from tests.builders import a_customer, a_line, an_order, stamped, to_place
 from tests.faults.accepted import Promises, Way
+from tests.faults.payer.handlers import POISON
 from tests.faults.shop_front import ShopFront
 
 C = TypeVar("C", bound=OrderCommand)
@@ -27,13 +28,9 @@ class Story:
     placed_by: tuple[Way, ...]
     resends: tuple[Way, ...]
 
-    @property
-    def commands(self) -> int:
-        return len(self.placed_by) + len(self.resends)
 
-
-def stories(count: int, seed: int) -> Iterator[Story]:
-    """So many orders; one in a hundred is hot, one in twenty is placed by both ways."""
+def stories(count: int, seed: int, poison: int = 0) -> Iterator[Story]:
+    """So many orders: one in a hundred is hot, one in twenty is placed by both ways, `poison` end who works on them."""
     dice = random.Random(f"load {seed}")
     ways: list[Way] = ["http", "topic"]
     for n in range(count):
@@ -43,16 +40,17 @@ def stories(count: int, seed: int) -> Iterator[Story]:
         hot = n % 100 == 50
         resends = tuple(dice.choice(ways) for _ in range(30 if hot else dice.choice((0, 1, 1, 2, 2, 3))))
         placed_by = tuple(dice.sample(ways, 1 if dice.random() > 1 / 20 else 2))
-        yield Story(an_order(id=identity, customer=customer, lines=[line]), placed_by, resends)
+        reference = POISON if (n + 1) * poison // count > n * poison // count else ""
+        yield Story(an_order(id=identity, customer=customer, lines=[line], reference=reference), placed_by, resends)
 
 
 class Load:
     """Tells the stories, `per_second` new ones; `told` counts those that were told to the end."""
 
-    def __init__(self, front: ShopFront, promises: Promises, count: int, seed: int, per_second: float) -> None:
+    def __init__(self, front: ShopFront, promises: Promises, told_stories: Sequence[Story], per_second: float) -> None:
         self.told = 0
         self._front, self._promises = front, promises
-        self._stories = list(stories(count, seed))
+        self._stories = told_stories
         self._pause = 1.0 / per_second
         self._turns = asyncio.Semaphore(AT_ONCE)
 

@@ -29,9 +29,9 @@ def judge(history: History, mail_domain: str) -> Verdict:
         counts.update({f"{kind}: {word}": count for word, count in effects.counts.items()})
     findings += judged_timelines(history)
     for left in history.left:
-        if not left.waits:
+        if not left.waits and not (left.subject in history.poison and left.service == SERVICE_OF["charge"]):
             findings.append(Finding(Class.STUCK, left.subject, f"{left.service}: {left.what}: {left.words}"))
     for fault in history.faults:
-        if fault.what.startswith(BY_ITSELF):
+        if fault.what.startswith(BY_ITSELF) and not (history.poison and history.workers.get(fault.target) == "payer"):
             findings.append(Finding(Class.DIED, "", f"{fault.target} {fault.what}"))
     return Verdict(findings, counts, [left for left in history.left if left.waits])

@@ -68,6 +68,15 @@ def odd_days(services: Sequence[str], seed: int) -> list[Step]:
     return steps
 
 
+def roll_out(service: str, seed: int) -> list[Step]:
+    """Both members of a service go back to its older version and return, one later than the other."""
+    dice = random.Random(f"roll-out {seed}")
+    return [
+        Step(dice.uniform(3.0, 5.0), "go back", f"{service}-0", dice.uniform(25.0, 30.0)),
+        Step(dice.uniform(3.0, 5.0), "go back", f"{service}-1", dice.uniform(10.0, 15.0)),
+    ]
+
+
 def length(steps: Sequence[Step]) -> float:
     """Seconds from the beginning to the end of the last step."""
     at, end = 0.0, 0.0

@@ -21,7 +21,7 @@ from effect
 """
 
 
-async def read_history(world: World, promises: Promises, left: Sequence[Left]) -> History:
+async def read_history(world: World, promises: Promises, left: Sequence[Left], poison: frozenset[str]) -> History:
     """Everything, as plain values."""
     said, invalid = await read_topics(world)
     told, broken = await read_timelines(world)
@@ -44,6 +44,7 @@ async def read_history(world: World, promises: Promises, left: Sequence[Left]) -
         effects=effects,
         faults=world.journal.faults,
         left=left,
+        poison=poison,
         workers={member.name: member.service for member in world.fleet.with_role("work")},
     )
 

@@ -15,8 +15,9 @@ from tests.faults.chaos import Chaos, ProviderChaos
 from tests.faults.commit_eater import CommitEater
 from tests.faults.deeds import Ground
 from tests.faults.journal import Fault
-from tests.faults.load import Load
+from tests.faults.load import Load, stories
 from tests.faults.oracle import judge
+from tests.faults.payer.handlers import POISON
 from tests.faults.plan import Step, length
 from tests.faults.reader import read_history
 from tests.faults.servers import OwnKafka, OwnPostgres
@@ -42,6 +43,8 @@ class Scenario:
     steps: Sequence[Step]
     charges: ProviderChaos = field(default_factory=ProviderChaos)
     mails: Chaos = field(default_factory=Chaos)
+    poison: int = 0
+    """How many of the orders end the payer's process each time it works on them."""
 
     def takes(self, what: str) -> bool:
         """Whether one of its steps is of this kind."""
@@ -70,12 +73,14 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
     """One run in a world that is ready."""
     began, world = time.monotonic(), ground.world
     promises = Promises(world.folder / "accepted")
+    told = list(stories(scenario.orders, scenario.seed, scenario.poison))
+    poison = frozenset(str(story.order.id) for story in told if story.order.reference == POISON)
     trouble = Trouble(ground)
     await world.misbehave(scenario.charges, scenario.mails)
     urls = [world.fleet.url(member) for member in world.fleet.with_role("api", "orders")]
     topic = world.topic("orders.commands")
     async with a_shop_front(urls, world.token, world.place.kafka, topic, scenario.seed) as front:
-        load = Load(front, promises, scenario.orders, scenario.seed, scenario.per_second)
+        load = Load(front, promises, told, scenario.per_second)
 
         def line() -> str:
             said = f"{load.told:,} of {scenario.orders:,} orders, {len(promises.accepted):,} commands accepted"
@@ -84,11 +89,11 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
         watch = asyncio.create_task(trouble.start_again_who_ends())
         try:
             await telling(line, tell, load.run(), trouble.carry_out(scenario.steps))
-            quiet = await settled(world, tell)
+            quiet = await settled(world, tell, poison)
         finally:
             watch.cancel()
     tell("reading what was done and said")
-    verdict = judge(await read_history(world, promises, quiet.left), MAIL_DOMAIN)
+    verdict = judge(await read_history(world, promises, quiet.left, poison), MAIL_DOMAIN)
     verdict.findings.extend(behind_kafka(promises.accepted, world.journal.faults))
     faults = Counter(f"{fault.what}: {fault.target.rstrip('-0123456789')}" for fault in world.journal.faults)
     if ground.eater is not None:

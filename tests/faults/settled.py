@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -30,6 +30,7 @@ REST = """
 select 'outbox' as what, aggregateid as subject, type as words from outbox
 union all select 'started effect', subject, key from effect where state = 'started'
 union all select 'held', subject, source from held
+union all select 'passed', subject, type from passed
 union all select 'parked', aggregateid, error from parked
 union all select 'quarantine', coalesce(convert_from(key, 'UTF8'), ''), reason from quarantine
 """
@@ -44,15 +45,18 @@ class Settled:
     seconds: float
 
 
-async def settled(world: World, tell: Callable[[str], None]) -> Settled:
-    """Waits until nothing is left but what is due later than in a minute; stops waiting when nothing moves."""
+async def settled(world: World, tell: Callable[[str], None], poison: Collection[str] = ()) -> Settled:
+    """Waits until nothing is left but what is due later than in a minute, or was given up as poison.
+
+    Stops waiting when nothing moves.
+    """
     began = moved = time.monotonic()
     before: list[Left] = []
     while True:
         left = await what_is_left(world)
         if left != before:
             moved = time.monotonic()
-        soon = [one for one in left if not one.waits]
+        soon = [one for one in left if not one.waits and not (one.given_up and one.subject in poison)]
         tell(f"settling: {len(soon)} to do, {len(left) - len(soon)} wait")
         now = time.monotonic()
         if not soon or now - moved > STALLED_AFTER or now - began > LONGEST:
@@ -79,7 +83,7 @@ def _of_lane(service: str, row: asyncpg.Record) -> Left:
     waits = row["state"] == "ready" and row["due_in"] > WAITED_FOR
     due = f", due in {row['due_in']:.0f} s" if waits else ""
     words = f"lane {row['state']}, {row['ready']} ready, {row['dead']} dead{due}: {row['error']}"
-    return Left(service, row["group"], row["subject"], words, waits)
+    return Left(service, row["group"], row["subject"], words, waits, given_up=row["state"] == "blocked")
 
 
 async def _unread(world: World, service: str, rows: Sequence[asyncpg.Record]) -> list[Left]:

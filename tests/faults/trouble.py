@@ -4,7 +4,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
+from deploy.local.failure import ChildEndedError
 from tests.faults.deeds import DEEDS, Ground
+from tests.faults.fleet import Member
 from tests.faults.journal import BY_ITSELF
 from tests.faults.plan import Step
 
@@ -26,7 +28,7 @@ class Trouble:
             for step in steps:
                 await asyncio.sleep(step.after)
                 tasks.create_task(self._in_its_turn(step))
-        await asyncio.gather(*(fleet.ready(member) for member in fleet.members))
+        await asyncio.gather(*(self._until_ready(member) for member in fleet.members))
 
     async def start_again_who_ends(self) -> None:
         """Until it is cancelled: a member that ended by itself is written down and started again."""
@@ -38,6 +40,17 @@ class Trouble:
                     with self._ground.world.journal.writing_down(f"{BY_ITSELF}, exit code {code}", member.name):
                         fleet.launch(member)
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _until_ready(self, member: Member) -> None:
+        """However often it ends by itself before."""
+        ended = True
+        while ended:
+            ended = False
+            try:
+                await self._ground.world.fleet.ready(member)
+            except ChildEndedError:
+                ended = True
+                await asyncio.sleep(2 * LOOK_EVERY)
 
     def _in_somebodys_hands(self, name: str) -> bool:
         service = name.rpartition("-")[0]

@@ -26,6 +26,7 @@ from tests.faults.chaos import Chaos, ProviderChaos
 from tests.faults.fleet import LAYOUT, Fleet, Member
 from tests.faults.journal import Journal
 from tests.faults.payer.app import MIGRATIONS as OF_PAYER
+from tests.faults.payer.handlers import payer
 from tests.plugins.waiting import eventually
 
 MIGRATIONS = {"orders": OF_ORDERS, "notifications": OF_NOTIFICATIONS, "payer": OF_PAYER}
@@ -131,9 +132,9 @@ def settings_of(place: Place, smtp_port: int, provider_url: str) -> dict[str, di
 
 
 async def make_topics(place: Place) -> None:
-    """All declared topics."""
+    """All declared topics, and the payer's own."""
     async with TopicsOnBroker(place.kafka, place.prefix) as topics:
-        await topics.create(TOPICS, partitions=PARTITIONS)
+        await topics.create([*TOPICS, payer.dead_letters], partitions=PARTITIONS)
 
 
 async def bring_up_to_date(place: Place, service: str) -> None:

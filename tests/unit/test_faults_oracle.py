@@ -277,5 +277,18 @@ def test_a_command_that_was_refused_is_lost() -> None:
     assert wrong(history(refused=[(accepted("resend", "http", "k9"), "422: no")])) == {Class.LOST: 1}
 
 
+def test_what_ends_the_worker_may_be_given_up_by_the_payer_alone() -> None:
+    entries = [*ENTRIES[:2], ENTRIES[3]]
+    given_up = {
+        "said": [COMMAND, PLACED, AGAIN, *entries],
+        "told": [told(n, one) for n, one in enumerate(entries, 1)],
+        "executed": [CHARGES[0], *MAILS],
+        "left": [Left("payer", "payer", ORDER, "lane blocked, 0 ready, 1 dead")],
+        "faults": [Fault("ended by itself, exit code -9", "payer-0", 1.0, 1.1)],
+    }
+    assert wrong(history(**given_up, poison=frozenset({ORDER}))) == {}
+    assert wrong(history(**given_up)) == {Class.STUCK: 1, Class.DIED: 1}
+
+
 def test_a_process_that_ended_by_itself_is_a_finding() -> None:
     assert wrong(history(faults=[Fault("ended by itself, exit code 1", "payer-0", 1.0, 1.1)])) == {Class.DIED: 1}

@@ -1,5 +1,8 @@
 """Each event of an order is one charge, and the order log tells what came of it."""
 
+import os
+import signal
+
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
 from shared.contracts.order_log import EffectUnknown, LogEntry
@@ -8,6 +11,9 @@ from shared.messaging.effects import Done, Failed, Outcome, Unknown
 from shared.messaging.groups import Group
 from tests.faults.payer.contracts import ChargeFailed, ChargeMade
 from tests.faults.payer.till import Till
+
+POISON = "ends the worker"
+"""The reference of an order whose charge ends the process that works on it, each time."""
 
 payer = Group("payer", ORDERS_EVENTS)
 
@@ -26,6 +32,8 @@ async def charge_for_the_confirmation(event: ConfirmationRequested, till: Till) 
 
 async def charged(event: OrderEvent, till: Till) -> list[LogEntry]:
     """One charge for this event, and the entry that tells of it."""
+    if event.order.reference == POISON:
+        os.kill(os.getpid(), signal.SIGKILL)
     key, outcome = await till.charge(event.order, event.meta.id)
     return [entry_of(event.order, key, outcome)]
 
