@@ -4,8 +4,9 @@ from typing import Any
 
 import asyncpg
 
-from shared.ops.shown import age, read_json, without_personal
+from shared.ops.shown import age
 from shared.ops.story import Chapter, Entry, behind
+from shared.runtime.masking import read_json, without_personal
 
 LATE_SECONDS = 60.0
 """What has waited for longer is for a person to look at."""

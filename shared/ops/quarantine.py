@@ -10,7 +10,8 @@ import typer
 
 from shared.messaging.tolerant_records import name_as_written
 from shared.ops.servers import AsJson, Database, Given, connected, databases, finish, one_database
-from shared.ops.shown import masked_text, print_json, print_table, printable, read_json, without_personal
+from shared.ops.shown import print_json, print_table, printable
+from shared.runtime.masking import masked_bytes, masked_record, masked_text
 
 app = typer.Typer(no_args_is_help=True, help="Records that no service could understand; each is kept as it came.")
 
@@ -83,7 +84,7 @@ async def _find(database: Database, position: int) -> asyncpg.Record | None:
 
 def _opened(database: Database, row: asyncpg.Record, *, raw: bool) -> dict[str, Any]:
     headers = [(name, None if value is None else b64decode(value)) for name, value in json.loads(row["headers"])]
-    seen = escaped if raw else shown
+    seen = escaped if raw else masked_bytes
     return {
         "position": f"{database.service}/{row['position']}",
         "at": row["at"],
@@ -93,7 +94,7 @@ def _opened(database: Database, row: asyncpg.Record, *, raw: bool) -> dict[str, 
         "reason": row["reason"] if raw else masked_text(row["reason"]),
         "key": seen(row["key"]),
         "headers": [(shown_name(name), seen(value)) for name, value in headers],
-        "value": seen(row["value"]) if raw else shown_value(row["value"]),
+        "value": seen(row["value"]) if raw else masked_record(row["value"]),
     }
 
 
@@ -107,23 +108,3 @@ def escaped(value: bytes | None) -> str | None:
 def shown_name(name: str) -> str:
     r"""A header's name; bytes of it that are no text as `\xff`."""
     return printable(name_as_written(name).decode("utf-8", "backslashreplace"))
-
-
-def shown(value: bytes | None) -> str | None:
-    """Text with addresses and identity numbers masked; of what is not text, its length."""
-    if value is None:
-        return None
-    try:
-        return masked_text(value.decode())
-    except UnicodeDecodeError:
-        return f"{len(value)} bytes that are no text; --raw shows them"
-
-
-def shown_value(value: bytes | None) -> Any:
-    """A JSON document with its personal fields masked; of anything else, its length: nobody knows what is personal."""
-    if value is None:
-        return None
-    try:
-        return without_personal(read_json(value))
-    except (ValueError, RecursionError):
-        return f"{len(value)} bytes that are not JSON; --raw shows them"

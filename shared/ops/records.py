@@ -14,8 +14,8 @@ from shared.contracts.message import NotUnderstood, read_envelope
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, Topic
 from shared.messaging.tolerant_records import read_tolerantly
 from shared.ops.servers import Unavailable, kafka_at
-from shared.ops.shown import masked_text, read_json, without_personal
 from shared.ops.story import Entry, Told
+from shared.runtime.masking import masked_text, read_json, without_personal
 
 OF_ORDERS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG)
 

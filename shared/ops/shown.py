@@ -1,11 +1,10 @@
-"""What an operator sees: personal fields masked, and nothing in it that a terminal would obey."""
+"""How an operator sees it: in tables or JSON, with nothing in it that a terminal would obey."""
 
 import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import typer
@@ -13,11 +12,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from shared.contracts.catalogue import all_contracts
-from shared.contracts.message import personal_field_names
-from shared.contracts.values import masked, with_masked_emails
-from shared.runtime.observability import IDENTITY_NUMBER, MASK
 
 WIDTH_OF_A_FILE = 200
 """Columns, where the output is no terminal."""
@@ -74,40 +68,6 @@ def counted(number: int, noun: str) -> str:
 def printable(text: str) -> str:
     """The text with what moves a cursor or turns writing around written as `\\x1b`."""
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def masked_text(text: str) -> str:
-    """The text with addresses masked as log entries have them, `a***@example.org`, and identity numbers wholly."""
-    return IDENTITY_NUMBER.sub(MASK, with_masked_emails(text))
-
-
-def without_personal(document: Any) -> Any:
-    """The JSON document with personal fields masked, and addresses and identity numbers in all other texts too."""
-    return _texts_masked(masked(document, _personal()))
-
-
-def read_json(record: bytes | None) -> Any:
-    """The JSON document in these bytes. Raises ValueError where there is none."""
-    try:
-        return json.loads(record or b"")
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _texts_masked(value: Any) -> Any:
-    if isinstance(value, str):
-        return masked_text(value)
-    if isinstance(value, dict):
-        return {masked_text(str(name)): _texts_masked(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_texts_masked(item) for item in value]
-    return value
-
-
-@cache
-def _personal() -> frozenset[str]:
-    all_contracts()
-    return personal_field_names()
 
 
 def _plain(value: Any) -> Any:

@@ -23,7 +23,8 @@ from shared.ops.servers import (
     finish,
     kafka_at,
 )
-from shared.ops.shown import age, counted, masked_text, print_json, print_table, printable
+from shared.ops.shown import age, counted, print_json, print_table, printable
+from shared.runtime.masking import masked_text
 
 MOST = 10
 """Sentences of one kind."""

@@ -9,7 +9,7 @@ import asyncpg
 
 from shared.messaging.database import Connection
 from shared.ops.servers import ANSWER_WITHIN, Database, Unavailable, connected
-from shared.ops.shown import masked_text
+from shared.runtime.masking import masked_text
 
 EXISTS = "select to_regclass($1) is not null"
 

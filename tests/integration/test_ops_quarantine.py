@@ -57,7 +57,7 @@ async def test_a_record_is_shown_without_personal_data(database: tuple[str, str]
 
 async def test_of_bytes_that_are_no_document_only_the_length_is_shown(database: tuple[str, str]) -> None:
     shown = await ops("quarantine", "show", "2", *database)
-    assert shown.out.splitlines()[-1] == "18 bytes that are not JSON; --raw shows them"
+    assert shown.out.splitlines()[-1] == "18 bytes that are not JSON"
 
 
 async def test_the_bytes_are_shown_escaped_to_who_asks_for_them(database: tuple[str, str]) -> None:

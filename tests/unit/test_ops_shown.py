@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from shared.ops.quarantine import escaped, shown, shown_value
-from shared.ops.shown import age, printable, read_json, without_personal
+from shared.ops.quarantine import escaped
+from shared.ops.shown import age, printable
+from shared.runtime.masking import masked_bytes, masked_record, read_json, without_personal
 
 
 def test_personal_fields_are_masked_by_the_contracts_and_addresses_in_all_other_texts() -> None:
@@ -28,8 +29,16 @@ def test_control_characters_are_written_as_what_they_are() -> None:
 def test_a_document_that_is_nested_too_deep_is_no_document() -> None:
     with pytest.raises(ValueError, match="nested"):
         read_json(b"[" * 100_000)
-    assert shown_value(b"[" * 100_000) == "100000 bytes that are not JSON; --raw shows them"
-    assert isinstance(shown_value(b"[" * 900 + b"]" * 900), list | str)
+    assert masked_record(b"[" * 100_000) == "100000 bytes that are not JSON"
+    assert isinstance(masked_record(b"[" * 900 + b"]" * 900), list | str)
+
+
+def test_what_is_shown_of_a_record_can_be_written_as_json_whatever_stood_in_it() -> None:
+    deep = "[" * 150 + '"asa@example.org"' + "]" * 150
+    shown = masked_record(b'{"a": "\\ud800", "b": [NaN, Infinity, 1e999], "c": ' + deep.encode() + b"}")
+    assert shown["a"] == "\\ud800"
+    assert shown["b"] == ["nan", "inf", "inf"]
+    assert "too deep" in json.dumps(shown, allow_nan=False, ensure_ascii=False)
 
 
 def test_bytes_are_shown_one_by_one_where_they_are_asked_for() -> None:
@@ -37,10 +46,10 @@ def test_bytes_are_shown_one_by_one_where_they_are_asked_for() -> None:
     assert escaped(None) is None
 
 
-def test_of_what_is_no_text_only_the_length_is_shown() -> None:
-    assert shown(b"\xff\xfe") == "2 bytes that are no text; --raw shows them"
-    assert shown(b"asa@example.org") == "a***@example.org"
-    assert shown(None) is None
+def test_of_what_is_no_text_only_the_length_is_masked_bytes() -> None:
+    assert masked_bytes(b"\xff\xfe") == "2 bytes that are no text"
+    assert masked_bytes(b"asa@example.org") == "a***@example.org"
+    assert masked_bytes(None) is None
 
 
 @pytest.mark.parametrize(
