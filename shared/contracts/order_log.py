@@ -132,3 +132,20 @@ class RepairMade(LogEntry, type="repair.made.v1"):
     about: Line
     """What it was done to: a group and a message, a stream, a record."""
     reason: Text = ""
+
+
+class StreamForked(LogEntry, type="stream.forked.v1"):
+    """A source whose database was set back counts again from a number that it had used before.
+
+    What it had said under that number, and after it, is known here and may be missing there.
+    """
+
+    stream_source: Identifier
+    """Whose records these are: `/orders`."""
+    stream_topic: Identifier
+    incarnation: Annotated[int, Field(ge=0, lt=10**10)]
+    """The life that it is in now."""
+    n: Annotated[int, Field(ge=1, lt=10**12)]
+    """The first number of that life that was seen."""
+    known: Annotated[int, Field(ge=1, lt=10**12)]
+    """The last number of the life before that was taken in."""

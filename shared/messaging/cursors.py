@@ -43,6 +43,14 @@ class Cursor:
         return Fate.CONFLICT if number.n == self.last and self.id not in {"", record_id} else Fate.DUPLICATE
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The first record of a new life under a number that was used in an old one, of which so many were taken in."""
+
+    record: Understood
+    known: int
+
+
 @dataclass
 class Stream:
     """One stream during one batch: its cursor moves as records are taken."""
@@ -53,6 +61,11 @@ class Stream:
     held: dict[Sequence, Understood] = field(default_factory=dict)
     refused: list[tuple[Understood, Fate]] = field(default_factory=list)
     duplicates: list[Understood] = field(default_factory=list)
+    forks: list[Fork] = field(default_factory=list)
+
+    def begins_anew(self, number: Sequence | None) -> bool:
+        """Whether this is of another life than what was taken before it: what is held has its turn first then."""
+        return self.moved and number is not None and number.incarnation > self.cursor.incarnation
 
     def offer(self, record: Understood) -> Fate:
         """Takes the record, or puts it where it belongs."""
@@ -61,6 +74,8 @@ class Stream:
             raise LookupError("a stream takes numbered records only")
         fate = self.cursor.judge(number, record.envelope.id)
         if fate is Fate.NEXT:
+            if number.n <= self.cursor.last:
+                self.forks.append(Fork(record, self.cursor.last))
             self.cursor = Cursor(number.incarnation, number.n, record.envelope.id)
             self.moved = True
             self.taken.append(record)
@@ -85,7 +100,10 @@ class Stream:
         while self.cursor.incarnation > life:  # a new life refuses what waits of an older one
             life = self.cursor.incarnation
             for number, record in sorted(left.items()):
-                if self.offer(record) is not Fate.HELD:
+                if number.incarnation < life:  # whatever its number: it waited, so it was never taken in
+                    self.refused.append((record, Fate.OLD_LIFE))
+                    del left[number]
+                elif self.offer(record) is not Fate.HELD:
                     del left[number]
         self.held = {number: record for number, record in left.items() if number not in before}
         return [record for number, record in before.items() if number not in left]

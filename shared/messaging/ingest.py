@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -22,6 +21,7 @@ from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
 from shared.messaging.intake import Arrived
 from shared.messaging.offsets import Offsets
+from shared.messaging.outbox import Outbox
 from shared.messaging.part import MAX_BACK_OFF, MIN_BACK_OFF, Part
 from shared.messaging.tolerant_records import read_tolerantly
 from shared.messaging.wakeup import Bell, pause
@@ -72,13 +72,14 @@ class Ingest(Part):
         instance: int = 0,
         prefix: str = "",
         session_seconds: float = SESSION_SECONDS,
+        outbox: Outbox | None = None,
     ) -> None:
         self._session_ms = int(session_seconds * 1000)
         super().__init__(f"ingest:{topic.name}")
         self._kafka, self._topic, self._bell, self._prefix = kafka, topic, bell, prefix
         self._member = f"{service}-{instance}"
         self._kafka_group = f"{prefix}{service}.{topic.name}"
-        self._store = IngestStore(pool, topic, groups)
+        self._store = IngestStore(pool, topic, groups, outbox)
         self._offsets = Offsets(pool, topic)
         self._stopping = asyncio.Event()
         self._unreadable, self._told_until = "", 0.0
@@ -186,6 +187,8 @@ class Ingest(Part):
             end, taken = consumer.highwater(partition), self._offsets.next.get(partition)
             if end is not None and taken is not None:
                 metrics.ingest_lag.labels(self._topic.name, str(partition.partition)).set(max(0, end - taken))
+
+        """Reads nothing more while too much waits for the workers; partitions assigned meanwhile are held back too."""
 
     async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
         """Returns only when the batch is in the database, or left to be read again, for as long as the process lives.

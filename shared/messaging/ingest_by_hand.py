@@ -11,7 +11,8 @@ import asyncpg
 from shared.contracts.message import Sequence as Number
 from shared.messaging.cursors import Cursor, Fate, Stream
 from shared.messaging.database import Connection
-from shared.messaging.ingest_store import IngestStore, concerns_data
+from shared.messaging.ingest_rows import concerns_data
+from shared.messaging.ingest_store import IngestStore
 from shared.messaging.intake import Arrived, Quarantined, Understood, understand
 
 LOWEST_HELD = """

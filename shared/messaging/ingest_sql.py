@@ -1,23 +1,5 @@
 """The statements of ingest; `$1` is the topic wherever one topic is meant."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from shared.messaging.intake import Understood
-
-
-@dataclass(frozen=True)
-class RowOf:
-    """How a record becomes a row of so many columns."""
-
-    width: int
-    make: Callable[[Any], tuple[object, ...]]
-
-    def __call__(self, record: Understood) -> tuple[object, ...]:
-        return self.make(record)
-
-
 LOCK_CURSORS = """
 select c.source, c.subject, c.incarnation, c.last, c.id
 from cursor c join unnest($2::text[], $3::text[]) k(source, subject)

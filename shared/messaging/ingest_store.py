@@ -14,35 +14,35 @@ from shared.contracts.reading import read_record
 from shared.contracts.topics import Topic
 from shared.messaging import ingest_sql as sql
 from shared.messaging import metrics
-from shared.messaging.cursors import Cursor, Fate, Stream
+from shared.messaging.cursors import Cursor, Stream
 from shared.messaging.database import Connection
+from shared.messaging.forks import say as say_forks
 from shared.messaging.groups import Group
-from shared.messaging.intake import Arrived, Quarantined, Understood, headers_from_bytes, understand
+from shared.messaging.ingest_rows import (
+    HELD,
+    MESSAGE,
+    NUMBERED,
+    arrived_again,
+    columns_of,
+    concerns_data,
+    fact_row,
+    lanes_of,
+    quarantine_row,
+    reason_for,
+    transposed,
+)
+from shared.messaging.intake import Arrived, Quarantined, Understood, understand
+from shared.messaging.outbox import Outbox
 
 Key = tuple[str, str]
-
-
-class Refused(Exception):
-    """PostgreSQL refuses the batch for its data."""
-
-
 BASELINE_SECONDS = 60.0
-DATA_CLASSES = ("22", "23", "54")
-"""SQLSTATE classes: data exception, integrity constraint violation, program limit exceeded."""
-
-
-def concerns_data(error: Exception) -> bool:
-    """Whether this error says that what was written is at fault, and not the server or the connection."""
-    if isinstance(error, asyncpg.PostgresError):
-        return str(error.sqlstate or "")[:2] in DATA_CLASSES
-    return isinstance(error, asyncpg.DataError | UnicodeEncodeError)
 
 
 class IngestStore:
     """Takes batches of one topic into the inbox of the groups that read it."""
 
-    def __init__(self, pool: asyncpg.Pool, topic: Topic, groups: Sequence[Group]) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, topic: Topic, groups: Sequence[Group], outbox: Outbox | None = None) -> None:
+        self._pool, self._outbox = pool, outbox
         self.topic = topic
         self._groups = [group for group in groups if group.reads is topic]
         known = {group.knows for group in self._groups}
@@ -59,11 +59,14 @@ class IngestStore:
     async def _take(self, read: Sequence[Understood | Quarantined], records: Sequence[Arrived]) -> Counter[str]:
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                return await self._take_in_one(connection, read, records)
+                fates = await self._take_in_one(connection, read, records)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, UnicodeEncodeError) as error:
             if not concerns_data(error):
                 raise
             reason = f"PostgreSQL refuses it: {error}"[:500]
+        else:
+            self._wake_relay(fates)
+            return fates
         if len(read) == 1:
             return await self._take([Quarantined(records[0], reason)], records)
         half = len(read) // 2
@@ -80,6 +83,10 @@ class IngestStore:
         await self._remember_offsets(connection, records)
         self._count(fates)
         return fates
+
+    def _wake_relay(self, fates: Counter[str]) -> None:
+        if fates["forked"] and self._outbox is not None:
+            self._outbox.committed()
 
     def _count(self, fates: Counter[str]) -> None:
         for fate, count in fates.items():
@@ -100,7 +107,10 @@ class IngestStore:
     ) -> list[Quarantined]:
         streams = await self._locked_streams(connection, sorted({record.stream for record in records}))
         for record in records:
-            streams[record.stream].offer(record)
+            stream = streams[record.stream]
+            if stream.begins_anew(record.number):
+                await self._release_held(connection, {record.stream: stream})
+            stream.offer(record)
         return await self._move_on(connection, streams, fates)
 
     async def _move_on(
@@ -110,11 +120,14 @@ class IngestStore:
         await self._release_held(connection, streams)
         taken = [record for stream in streams.values() for record in stream.taken]
         await self._store(connection, await self._without_known(connection, taken, fates), fates)
+        forks = [fork for stream in streams.values() for fork in stream.forks]
+        await say_forks(connection, self._outbox, self.topic, forks)
+        fates["forked"] += len(forks)
         await self._move_cursors(connection, streams)
         await self._refuse_given_up(connection, streams)
         fates["duplicate"] += sum(len(stream.duplicates) for stream in streams.values())
         return [
-            Quarantined(record.arrived, _refusal(fate))
+            Quarantined(record.arrived, reason_for(fate))
             for stream in streams.values()
             for record, fate in stream.refused
         ]
@@ -123,7 +136,7 @@ class IngestStore:
         again = [record for stream in streams.values() for record in stream.duplicates]
         if not again:
             return
-        rows = await connection.fetch(sql.GIVEN_UP, self.topic.name, *_columns(again, _numbered_key))
+        rows = await connection.fetch(sql.GIVEN_UP, self.topic.name, *columns_of(again, NUMBERED))
         given_up: dict[Key, list[Number]] = {}
         for row in rows:
             given_up.setdefault((row["source"], row["subject"]), []).append(Number(row["incarnation"], row["n"]))
@@ -164,15 +177,15 @@ class IngestStore:
         )
         waiting: dict[Key, list[Understood]] = {key: [] for key in moved}
         for row in rows:
-            record = understand(_arrived_again(row, self.topic), self.topic)
+            record = understand(arrived_again(row, self.topic), self.topic)
             if isinstance(record, Understood):
                 waiting[row["source"], row["subject"]].append(record)
         settled = [record for key in moved for record in streams[key].release(waiting[key])]
         if settled:
-            await connection.execute(sql.DELETE_HELD, self.topic.name, *_columns(settled, _numbered_key))
+            await connection.execute(sql.DELETE_HELD, self.topic.name, *columns_of(settled, NUMBERED))
         held = [record for stream in streams.values() for record in stream.held.values()]
         if held:
-            await connection.execute(sql.INSERT_HELD, self.topic.name, *_columns(held, _held_row))
+            await connection.execute(sql.INSERT_HELD, self.topic.name, *columns_of(held, HELD))
 
     async def take_baselines(self) -> int:
         """Begins streams whose first records were gone before this database began to read their partition.
@@ -191,6 +204,7 @@ class IngestStore:
             fates: Counter[str] = Counter()
             await self._quarantine(connection, await self._move_on(connection, streams, fates), fates)
         self._count(fates)
+        self._wake_relay(fates)
         if rows:
             metrics.ingested.labels(self.topic.name, "baseline").inc(len(rows))
         return len(rows)
@@ -201,7 +215,7 @@ class IngestStore:
             for key, stream in streams.items()
             if stream.moved
         ]
-        await connection.execute(sql.MOVE_CURSORS, self.topic.name, *_transposed(rows, 5))
+        await connection.execute(sql.MOVE_CURSORS, self.topic.name, *transposed(rows, 5))
 
     async def _unseen(
         self, connection: Connection, records: Sequence[Understood], fates: Counter[str]
@@ -229,13 +243,13 @@ class IngestStore:
             await connection.execute(
                 sql.STORE,
                 self.topic.name,
-                *_columns(wanted_records, _message_row),
+                *columns_of(wanted_records, MESSAGE),
                 [type_ for type_, _ in wanted],
                 [group for _, group in wanted],
-                *_transposed(_lanes(wanted, wanted_records), 3),
+                *transposed(lanes_of(wanted, wanted_records), 3),
             )
         if passed:
-            await connection.execute(sql.SET_ASIDE, self.topic.name, *_columns(passed, _message_row))
+            await connection.execute(sql.SET_ASIDE, self.topic.name, *columns_of(passed, MESSAGE))
         fates["taken in"] += len(wanted_records)
         fates["passed"] += len(passed)
         fates["not handled here"] += len(records) - len(wanted_records) - len(passed)
@@ -255,28 +269,17 @@ class IngestStore:
                     continue
             if known is None or (known.number and record.number and record.number > known.number):
                 latest[record.envelope.subject] = record
-        rows = [_fact_row(record) for _, record in sorted(latest.items())]
+        rows = [fact_row(record) for _, record in sorted(latest.items())]
         if rows:
-            await connection.execute(sql.REPLACE_FACTS, *_transposed(rows, 6))
+            await connection.execute(sql.REPLACE_FACTS, *transposed(rows, 6))
         fates["facts"] += len(rows)
         return refused
 
     async def _quarantine(self, connection: Connection, records: Sequence[Quarantined], fates: Counter[str]) -> None:
         if not records:
             return
-        rows = [
-            (
-                r.arrived.partition,
-                r.arrived.offset,
-                r.arrived.key,
-                r.arrived.value,
-                r.arrived.headers_as_bytes(),
-                reason,
-            )
-            for r in records
-            for reason in [r.reason.replace("\x00", " ").encode("utf-8", "replace").decode()]
-        ]
-        await connection.execute(sql.QUARANTINE, self.topic.name, *_transposed(rows, 6))
+        rows = [quarantine_row(record) for record in records]
+        await connection.execute(sql.QUARANTINE, self.topic.name, *transposed(rows, 6))
         fates["quarantined"] += len(records)
 
     async def _remember_offsets(self, connection: Connection, records: Sequence[Arrived]) -> None:
@@ -286,85 +289,4 @@ class IngestStore:
             following[record.partition] = record.offset + 1
             first.setdefault(record.partition, record.offset)
         rows = [(partition, following[partition], first[partition]) for partition in sorted(following)]
-        await connection.execute(sql.REMEMBER_OFFSETS, self.topic.name, *_transposed(rows, 3))
-
-
-def _refusal(fate: Fate) -> str:
-    if fate is Fate.CONFLICT:
-        return "its number was used by another record of the same stream"
-    if fate is Fate.GIVEN_UP:
-        return "its number was given up: an operator accepted the gap before it came"
-    return "old life: it was written before its source's database was set back"
-
-
-def _lanes(wanted: Sequence[tuple[str, str]], records: Sequence[Understood]) -> list[tuple[str, str, str]]:
-    """Group, subject and shop of every lane that these records wait in."""
-    groups_of: dict[str, list[str]] = {}
-    for type_, group in wanted:
-        groups_of.setdefault(type_, []).append(group)
-    lanes = {
-        (group, record.envelope.subject): record.envelope.shop
-        for record in records
-        for group in groups_of[record.envelope.type]
-    }
-    return [(*lane, shop) for lane, shop in lanes.items()]
-
-
-def _transposed(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    return [[row[column] for row in rows] for column in range(width)]
-
-
-def _columns(records: Sequence[Understood], row: "sql.RowOf") -> list[list[object]]:
-    return _transposed([row(record) for record in records], row.width)
-
-
-_message_row = sql.RowOf(
-    7,
-    lambda record: (
-        record.envelope.source,
-        record.envelope.subject,
-        record.envelope.sequence,
-        record.envelope.id,
-        record.envelope.type,
-        record.envelope.shop,
-        record.arrived.value,
-    ),
-)
-_held_row = sql.RowOf(
-    11,
-    lambda record: (
-        record.envelope.source,
-        record.envelope.subject,
-        record.number.incarnation,
-        record.number.n,
-        record.envelope.id,
-        record.envelope.type,
-        record.envelope.shop,
-        record.arrived.value,
-        record.arrived.partition,
-        record.arrived.offset,
-        record.arrived.headers_as_bytes(),
-    ),
-)
-_numbered_key = sql.RowOf(
-    4,
-    lambda record: (
-        record.envelope.source,
-        record.envelope.subject,
-        record.number.incarnation,
-        record.number.n,
-    ),
-)
-
-
-def _fact_row(record: Understood) -> tuple[object, ...]:
-    shop, _, owner = record.envelope.subject.partition("/")
-    if record.number is None:
-        raise LookupError("a fact is numbered")
-    body = bytes(record.arrived.value or b"").decode()
-    return shop, owner, record.envelope.type, record.number.incarnation, record.number.n, body
-
-
-def _arrived_again(row: asyncpg.Record, topic: Topic) -> Arrived:
-    headers = headers_from_bytes(row["headers"])
-    return Arrived(topic.name, row["partition"], row["offset"], row["subject"].encode(), row["record"], headers)
+        await connection.execute(sql.REMEMBER_OFFSETS, self.topic.name, *transposed(rows, 3))

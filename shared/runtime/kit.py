@@ -54,6 +54,7 @@ class Messaging:
     def __post_init__(self) -> None:
         self.outbox = Outbox(self.source, self.relay_bell, self.appended)
         self.gauges = Gauges(self.pool)
+        )
         self.kafka = ",".join(self.settings.kafka)
         self.dsn = self.settings.database_url.get_secret_value()
 
@@ -110,6 +111,7 @@ class Messaging:
             service=self.service,
             instance=self.settings.instance,
             prefix=self.settings.topic_prefix,
+            outbox=self.outbox,
         )
 
     def _relay(self) -> Component:

@@ -80,3 +80,37 @@ def test_what_was_held_is_refused_too_when_the_new_life_was_held_beside_it() -> 
     assert numbers(stream) == [4, 5]
     assert len(settled) == 2
     assert not stream.held, "what waits on is in the table already"
+
+
+def test_what_was_held_of_an_older_life_is_refused_also_where_the_new_one_has_passed_its_number() -> None:
+    """It waited, so it was never taken in: as a duplicate it would be lost."""
+    stream = Stream(Cursor(1, 3, "1-3"))
+    for n in (4, 5, 6):
+        stream.offer(a_record(n, incarnation=2))
+    settled = stream.release([a_record(5, incarnation=1)])
+    assert [(record.number, fate) for record, fate in stream.refused] == [(Number(1, 5), Fate.OLD_LIFE)]
+    assert len(settled) == 1
+    assert not stream.duplicates
+
+
+def test_a_new_life_that_uses_numbers_of_an_old_one_again_is_a_fork_told_once() -> None:
+    stream = Stream(Cursor(1, 5, "1-5"))
+    for n in (3, 4, 5, 6):
+        stream.offer(a_record(n, incarnation=2))
+    assert numbers(stream) == [3, 4, 5, 6]
+    assert [(fork.record.number, fork.known) for fork in stream.forks] == [(Number(2, 3), 5)]
+    stream.offer(a_record(6, incarnation=3))
+    assert [(fork.record.number, fork.known) for fork in stream.forks][1:] == [(Number(3, 6), 6)]
+
+
+def test_a_new_life_that_goes_on_where_the_old_one_ended_is_no_fork() -> None:
+    stream = Stream(Cursor(1, 5, "1-5"))
+    stream.offer(a_record(6, incarnation=2))
+    assert numbers(stream) == [6]
+    assert not stream.forks
+
+
+def test_the_first_life_that_a_reader_sees_is_no_fork() -> None:
+    stream = Stream(Cursor())
+    stream.offer(a_record(1))
+    assert not stream.forks
