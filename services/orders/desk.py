@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.orders.domain.order import Order
 from services.orders.repository import Orders, PlacedMeanwhile
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import Connection
 from shared.messaging.groups import Group
 from shared.messaging.outbox import Outbox
@@ -63,9 +64,12 @@ class Desk:
                 await orders.open([command])
             events = await reaction(command, {Orders: orders})
             await orders.flush()
+            crash_point("command.handled")
             await self.outbox.append(connection, [(command.meta, events)])
+            crash_point("command.appended")
             answer = reply(orders.get(command.order_id, command.meta.shop), bool(events))
             await remember(connection, request.shop, request.key, request.hash, answer)
+        crash_point("command.committed")
         return answer
 
     def _refuse_while_behind(self) -> None:

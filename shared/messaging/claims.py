@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from shared.messaging import lanes
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import Executor
 from shared.messaging.lanes import DUE, Lane
 
@@ -103,7 +104,9 @@ class Claims:
         try:
             claimed = await (self._fair(connection, limit) if self._crowded else self._oldest(connection, limit))
             if claimed:
+                crash_point("lanes.claimed")
                 await lanes.read(connection, claimed)
+                crash_point("lanes.read")
             kept = len(claimed)
         finally:
             self._hands.give(limit - kept)

@@ -22,6 +22,7 @@ from shared.messaging import effect_rows as rows
 from shared.messaging import metrics
 from shared.messaging.breaker import Breaker, Breakers
 from shared.messaging.commits import GroupCommit
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown
 from shared.messaging.effect_rows import Record, Start, Started
 from shared.messaging.failures import Failure, LaneLost, Retry, attempt
@@ -162,6 +163,7 @@ class Effects:
             start = Start(key, kind, self._allowance + timeout + 1, lane, sealed, _caused_at(lane))
             started = await self._starts.submit(start)
             if started.granted:
+                crash_point("effects.started")
                 return await self._make(asked, request, started.request)
             return await self._found(asked, request)
         finally:
@@ -173,8 +175,10 @@ class Effects:
         permit = Permit(asked.at, self._allowance)
         answer = await attempt(lambda: _in_time(asked.call(permit, request), asked.seconds))
         asked.breaker.record(worked=not isinstance(answer, Failure))
+        crash_point("effects.called")
         if not isinstance(answer, Failure):
             await self._known(asked, answer)
+            crash_point("effects.recorded")
             return answer
         if isinstance(answer.error, NotSent):
             await self._write(Record(asked.key, asked.lane, "planned", {}))
@@ -221,6 +225,7 @@ class Effects:
             await self._pool.execute(rows.LOOKED, asked.key)
             after = LOOK_AFTER[min(row["looks"] + 1, len(LOOK_AFTER) - 1)]
             raise Retry(f"the other side cannot be asked what became of it: {answer}", after=after)
+        crash_point("effects.looked-up")
         if answer is not None:
             await self._known(asked, answer, settled_by="look-up")
             return answer

@@ -19,8 +19,8 @@ on conflict do nothing
 """What is dead there stays so: that it is tried again is a decision of its own, and its lane may be blocked by it."""
 WAKE = """
 insert into lane as l ("group", subject, shop, due)
-select distinct g, s, shop, clock_timestamp() from unnest($1::text[], $2::text[], $3::text[]) u(g, s, shop)
-order by 1, 2
+select g, s, max(shop), clock_timestamp() from unnest($1::text[], $2::text[], $3::text[]) u(g, s, shop)
+group by g, s order by 1, 2
 on conflict ("group", subject) do update set wake = l.wake + 1, touched = clock_timestamp(),
   state = case when l.state = 'idle' then 'ready' else l.state end,
   due = case when l.state in ('idle', 'ready') then clock_timestamp() else l.due end

@@ -12,6 +12,7 @@ from shared.messaging.dead_letters import DeadLetter, dead_letter, who_says
 from shared.messaging.failures import GIVE_UP_AFTER, Failure, Reject, Retry, delay
 from shared.messaging.groups import Group
 from shared.messaging.lanes import Lane, Waiting
+from shared.messaging.timers import Later
 
 SETTLE = """
 with gone as (
@@ -53,7 +54,7 @@ class Ending:
     done: list[int] = field(default_factory=list)
     dead: list[tuple[int, str, int]] = field(default_factory=list)
     """Position, error and number of attempts of what is given up."""
-    said: list[tuple[Meta, Sequence[Message]]] = field(default_factory=list)
+    said: list[tuple[Meta, Sequence[Message | Later]]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     delay: float = 0.0
     attempts: int = 0

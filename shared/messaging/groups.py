@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar, get_type_hints, runtime_checkable
 
 from shared.contracts.message import CONTRACTS, Message
 from shared.contracts.topics import BY_NAME, Topic, dead_letters_of
+from shared.messaging.timers import Later
 
 M = TypeVar("M", bound=Message)
-Handler = Callable[..., Awaitable[Sequence[Message]]]
+Handler = Callable[..., Awaitable[Sequence[Message | Later]]]
 
 
 @runtime_checkable
@@ -31,7 +32,7 @@ class Reaction:
     needs: Mapping[str, type]
     blocks: bool
 
-    async def __call__(self, message: Message, provided: Mapping[type, Any]) -> Sequence[Message]:
+    async def __call__(self, message: Message, provided: Mapping[type, Any]) -> Sequence[Message | Later]:
         return await self.handler(message, **{name: provided[kind] for name, kind in self.needs.items()})
 
 

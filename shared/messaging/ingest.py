@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -15,6 +16,7 @@ from faststream.kafka.message import KafkaMessage
 
 from shared.contracts.topics import Topic
 from shared.messaging import metrics
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.failures import Failure, attempt
 from shared.messaging.groups import Group
@@ -23,6 +25,7 @@ from shared.messaging.intake import Arrived
 from shared.messaging.offsets import Offsets
 from shared.messaging.outbox import Outbox
 from shared.messaging.part import MAX_BACK_OFF, MIN_BACK_OFF, Part
+from shared.messaging.pressure import Pressure
 from shared.messaging.tolerant_records import read_tolerantly
 from shared.messaging.wakeup import Bell, pause
 
@@ -73,6 +76,7 @@ class Ingest(Part):
         prefix: str = "",
         session_seconds: float = SESSION_SECONDS,
         outbox: Outbox | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
         self._session_ms = int(session_seconds * 1000)
         super().__init__(f"ingest:{topic.name}")
@@ -81,6 +85,8 @@ class Ingest(Part):
         self._kafka_group = f"{prefix}{service}.{topic.name}"
         self._store = IngestStore(pool, topic, groups, outbox)
         self._offsets = Offsets(pool, topic)
+        self._pressure = pressure or Pressure(pool)
+        self._held_back = False
         self._stopping = asyncio.Event()
         self._unreadable, self._told_until = "", 0.0
 
@@ -183,12 +189,24 @@ class Ingest(Part):
         consumer = self._offsets.consumer_of()
         if consumer is None:
             return
+        await self._hold_back(consumer)
         for partition in consumer.assignment():
             end, taken = consumer.highwater(partition), self._offsets.next.get(partition)
             if end is not None and taken is not None:
                 metrics.ingest_lag.labels(self._topic.name, str(partition.partition)).set(max(0, end - taken))
 
+    async def _hold_back(self, consumer: AIOKafkaConsumer) -> None:
         """Reads nothing more while too much waits for the workers; partitions assigned meanwhile are held back too."""
+        reason = await self._pressure.measured()
+        readable = [each for each in consumer.assignment() if each not in self._offsets.truncated]
+        if reason:
+            consumer.pause(*readable)
+        elif self._held_back:
+            consumer.resume(*readable)
+        if bool(reason) != self._held_back:
+            log.warning("ingest is held back" if reason else "ingest goes on", topic=self._topic.name, reason=reason)
+        self._held_back = bool(reason)
+        metrics.ingest_held_back.labels(self._topic.name).set(int(self._held_back))
 
     async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
         """Returns only when the batch is in the database, or left to be read again, for as long as the process lives.
@@ -208,7 +226,9 @@ class Ingest(Part):
         try:
             wanted = await self._in_their_place(records)
             if wanted:
+                crash_point("ingest.received")
                 await self._store.take([Arrived.of(record, self._topic.name) for record in wanted])
+                crash_point("ingest.committed")
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

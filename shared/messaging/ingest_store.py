@@ -14,6 +14,7 @@ from shared.contracts.reading import read_record
 from shared.contracts.topics import Topic
 from shared.messaging import ingest_sql as sql
 from shared.messaging import metrics
+from shared.messaging.crash_points import crash_point
 from shared.messaging.cursors import Cursor, Stream
 from shared.messaging.database import Connection
 from shared.messaging.forks import say as say_forks
@@ -81,6 +82,7 @@ class IngestStore:
         quarantined += await self._take_understood(connection, understood, fates)
         await self._quarantine(connection, quarantined, fates)
         await self._remember_offsets(connection, records)
+        crash_point("ingest.stored")
         self._count(fates)
         return fates
 

@@ -22,14 +22,16 @@ from shared.contracts.reading import read_head
 from shared.contracts.refusal import Refused
 from shared.messaging import lanes, metrics
 from shared.messaging.claims import CRASHED, CRASHES_DEAD, Claims, Hands
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS, KEYS_ONLY, Connection, OutcomeUnknown, transaction
 from shared.messaging.failures import Failure, Reject, attempt
 from shared.messaging.finish import Ending, ended, settle
 from shared.messaging.groups import Group, Reaction, Workspace
 from shared.messaging.lanes import Lane, Waiting
-from shared.messaging.outbox import Outbox
+from shared.messaging.outbox import Outbox, Said
 from shared.messaging.part import Part
 from shared.messaging.spans import handling
+from shared.messaging.timers import Later, set_timers
 from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
@@ -167,8 +169,8 @@ class InsideWorker(Part):
             held = await lanes.lock(connection, claimed)
             answers = {lane.key: [Answer(self._group, waiting) for waiting in lane.waiting] for lane in held}
             said = await self._react(connection, [answer for lane in held for answer in answers[lane.key]])
-            await self._outbox.append(connection, said)
-            await settle(connection, [ended(lane) for lane in held])
+            await self._write(connection, said, [ended(lane) for lane in held])
+        crash_point("inside.committed")
         metrics.handled.labels(self._group.name, "done").inc(sum(map(len, answers.values())))
 
     async def _one_by_one(self, lane: Lane) -> None:
@@ -190,9 +192,17 @@ class InsideWorker(Part):
             if not await lanes.lock(connection, [lane]):
                 return
             said = await self._react(connection, [Answer(self._group, waiting)])
-            await self._outbox.append(connection, said)
-            await settle(connection, [Ending(lane, "leased" if rest else "ready", done=[waiting.position])])
+            ending = Ending(lane, "leased" if rest else "ready", done=[waiting.position])
+            await self._write(connection, said, [ending])
         metrics.handled.labels(self._group.name, "done").inc()
+
+    async def _write(self, connection: Connection, said: Said, endings: Sequence[Ending]) -> None:
+        crash_point("inside.handled")
+        await self._outbox.append(connection, said)
+        await set_timers(connection, self._outbox.source, self._group.name, said)
+        crash_point("inside.appended")
+        await settle(connection, endings)
+        crash_point("inside.settled")
 
     async def _failed(self, lane: Lane, waiting: Waiting, rest: Sequence[Waiting], failure: Failure) -> None:
         ending = Ending(lane, "retry")
@@ -206,7 +216,7 @@ class InsideWorker(Part):
                 await self._outbox.append(connection, ending.said, ending.letters)
                 await settle(connection, [ending])
 
-    async def _react(self, connection: Connection, answers: Sequence[Answer]) -> list[tuple[Meta, Sequence[Message]]]:
+    async def _react(self, connection: Connection, answers: Sequence[Answer]) -> Said:
         provided = {kind: make(connection) for kind, make in self._workspaces.items()}
         workspaces = [thing for thing in provided.values() if isinstance(thing, Workspace)]
         messages = [answer.message for answer in answers if answer.message is not None]
@@ -218,7 +228,7 @@ class InsideWorker(Part):
         return said
 
 
-async def _answered(answer: Answer, provided: Mapping[type, Any]) -> Sequence[Message]:
+async def _answered(answer: Answer, provided: Mapping[type, Any]) -> Sequence[Message | Later]:
     if answer.message is None or answer.reaction is None:
         return [rejection(answer.meta, answer.type, answer.refusal or Refused("unknown-command"))]
     try:

@@ -14,12 +14,13 @@ from shared.contracts.order_log import OrderNoted
 from shared.contracts.topics import MAX_RECORD_BYTES
 from shared.messaging.database import Connection
 from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.timers import Later, parted
 from shared.messaging.wakeup import Bell
 
 Appended = Callable[[Connection, Sequence[Message]], Awaitable[None]]
 """Told of the stamped messages, in the transaction that appends them."""
-Said = Sequence[tuple[Meta, Sequence[Message]]]
-"""Causes, each with the messages that it made us write."""
+Said = Sequence[tuple[Meta, Sequence[Message | Later]]]
+"""Causes, each with the messages that it made us write; what is for later is not written here."""
 
 TAKE_NUMBERS = """
 insert into stream as s (source, topic, subject, last)
@@ -98,10 +99,10 @@ class Outbox:
         """To be called after the commit: the relay looks at once."""
         self._bell.ring()
 
-    def _drafts(self, cause: Meta, messages: Sequence[Message]) -> list[_Draft]:
+    def _drafts(self, cause: Meta, messages: Sequence[Message | Later]) -> list[_Draft]:
         drafts = []
         traceparent = _traceparent(cause)
-        for message in messages:
+        for message in parted(messages)[0]:
             meta = caused_by(cause, self.source, message.subject, traceparent)
             drafts.append(_Draft(message, meta))
             if isinstance(message, OrderEvent):

@@ -12,6 +12,7 @@ from shared.contracts.message import Message, NotUnderstood
 from shared.messaging import lanes, metrics
 from shared.messaging.claims import CRASHED, CRASHES_DEAD, Claims, Hands
 from shared.messaging.commits import GroupCommit
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS, LOST, OutcomeUnknown, transaction
 from shared.messaging.effects import current_lane
 from shared.messaging.facts import read_to_the_end
@@ -23,6 +24,7 @@ from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
 from shared.messaging.part import Part
 from shared.messaging.spans import handling
+from shared.messaging.timers import Later, set_timers
 from shared.messaging.wakeup import Bell, pause
 
 log = structlog.get_logger(__name__)
@@ -176,7 +178,7 @@ class OutsideWorker(Part):
     async def _handled(self, lane: Lane, waiting: Waiting) -> Ending | None:
         """How this message ended; None when the lane was lost over it."""
         ending = Ending(lane, "leased")
-        outcome: Sequence[Message] | Failure
+        outcome: Sequence[Message | Later] | Failure
         try:
             if lane.crashes >= CRASHES_DEAD:
                 raise NotUnderstood(CRASHED)  # noqa: TRY301
@@ -202,6 +204,7 @@ class OutsideWorker(Part):
                 exc_info=outcome.error,
             )
             return ending
+        crash_point("outside.handled")
         ending.done.append(waiting.position)
         ending.said.append((message.meta, outcome))
         metrics.handled.labels(lane.group, "done").inc()
@@ -216,7 +219,12 @@ class OutsideWorker(Part):
                 mine = [ending for ending in ordered if not ending.lane.lost]
                 said = [each for ending in mine for each in ending.said]
                 await self._outbox.append(connection, said, [each for ending in mine for each in ending.letters])
+                for ending in mine:
+                    await set_timers(connection, self._outbox.source, ending.lane.group, ending.said)
+                crash_point("finish.appended")
                 await settle(connection, mine)
+                crash_point("finish.settled")
+            crash_point("finish.committed")
         except OutcomeUnknown:
             # Finishing twice is harmless: the token is gone if it was written, and the inbox row is read again if not.
             log.warning("finish unknown, the lanes' leases will run out", lanes=len(endings))

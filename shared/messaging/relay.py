@@ -12,6 +12,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from shared.messaging import metrics
+from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS
 from shared.messaging.incarnations import recognise
 from shared.messaging.part import Part
@@ -181,8 +182,11 @@ class Relay(Part):
         return rows
 
     async def _publish(self, connection: asyncpg.Connection, lease: RelayLease, rows: Sequence[asyncpg.Record]) -> None:
+        crash_point("relay.read")
         outcomes = await self._send(rows, lease)
+        crash_point("relay.acknowledged")
         await self._forget(connection, lease.token, _acknowledged(rows, outcomes))
+        crash_point("relay.forgotten")
         errors = [(row, error) for row, error in zip(rows, outcomes, strict=False) if error is not None]
         if not errors:
             return
@@ -212,6 +216,7 @@ class Relay(Part):
                     pending.append(await producer.send(self._record(row)))
                 if not pending:
                     raise TimeoutError("the lease is about to end")  # noqa: TRY301 - told like any other time-out
+                crash_point("relay.sent")
                 await asyncio.wait(pending)
         except (KafkaError, TimeoutError) as error:
             if pending:

@@ -15,11 +15,16 @@ from shared.messaging.gauges import Gauges
 from shared.messaging.groups import Group
 from shared.messaging.ingest import Ingest
 from shared.messaging.inside import InsideWorker
+from shared.messaging.late_types import LateTypes
 from shared.messaging.outbox import Appended, Outbox
 from shared.messaging.outside import OutsideWorker
+from shared.messaging.pressure import Pressure
 from shared.messaging.relay import Relay
 from shared.messaging.relay_consent import Consent
+from shared.messaging.repair_desk import RepairDesk
+from shared.messaging.repairs import Repairs
 from shared.messaging.sweeper import Sweeper
+from shared.messaging.timers import Timers
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.messaging.wakeup import Bell
 from shared.runtime.database import Pool
@@ -54,7 +59,10 @@ class Messaging:
     def __post_init__(self) -> None:
         self.outbox = Outbox(self.source, self.relay_bell, self.appended)
         self.gauges = Gauges(self.pool)
+        self.pressure = Pressure(
+            self.keyed_pool, self.settings.inbox_limit, self.settings.inbox_disk_limit_mib * 1024 * 1024
         )
+        self.repairs = Repairs(self.keyed_pool, self.outbox, self.groups, self.inbox_bells.values())
         self.kafka = ",".join(self.settings.kafka)
         self.dsn = self.settings.database_url.get_secret_value()
 
@@ -81,10 +89,18 @@ class Messaging:
         topics = {group.reads.name: group.reads for group in self.groups}
         if facts:
             topics[SHOPS_FACTS.name] = SHOPS_FACTS
+        bell = self._everybodys_bell()
         components: dict[Role, list[Component]] = {
             Role.API: [],
             Role.INGEST: [self._ingest(topic) for topic in topics.values()],
-            Role.WORK: [*self.workers, Sweeper(self.keyed_pool, self._everybodys_bell()), Housekeeping(self.pool)],
+            Role.WORK: [
+                *self.workers,
+                Timers(self.keyed_pool, bell),
+                LateTypes(self.keyed_pool, self.groups, bell),
+                Sweeper(self.keyed_pool, bell),
+                RepairDesk(self.repairs),
+                Housekeeping(self.pool),
+            ],
             Role.RELAY: [self._relay()],
         }
         first = next(role for role in Role if role in self.settings.roles)
@@ -112,6 +128,7 @@ class Messaging:
             instance=self.settings.instance,
             prefix=self.settings.topic_prefix,
             outbox=self.outbox,
+            pressure=self.pressure,
         )
 
     def _relay(self) -> Component:

@@ -17,6 +17,7 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry
 
+from shared.messaging.crash_points import crash_point
 from shared.runtime.database import Pool, close_pool
 from shared.runtime.health import Check, Component, Health, Heart
 from shared.runtime.http import add_health, make_app
@@ -153,10 +154,12 @@ class Process:
         """Stop what runs; what is still running after `stop_within` seconds is named and cancelled."""
         self.health.enter("stopping")
         log.info("stopping")
+        crash_point("stop.begun")
         self.halt.set()
         self.http.should_exit = True
         running = [task for task in self.tasks if not task.done()]
         done, late = await wait_for(running, self.service.settings.stop_within)
+        crash_point("stop.finished")
         failed = [task for task in done if failure(task)]
         for task in failed:
             self._report(task, "part died")

@@ -50,6 +50,10 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535, description="0: any free one; the log says which")
     instance: int = Field(default=0, ge=0, description="the stable number of this process among its kind")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    inbox_limit: int = Field(
+        default=100_000, ge=1_000, description="messages that wait for workers; above, reading stops"
+    )
+    inbox_disk_limit_mib: int = Field(default=20_480, ge=16, description="disk that received messages may take, in MiB")
     sealing_keys: SecretStr | None = Field(
         default=None, description="url-safe base64 of 32 bytes each, with commas between them, the newest first"
     )
