@@ -120,6 +120,12 @@ def kill(orders: Orders = 500, kills_: Annotated[int, typer.Option("--kills")] =
 
 
 @app.command()
+def keyless(orders: Orders = 300, kills_: Annotated[int, typer.Option("--kills")] = 15, seed: Seed = 1) -> None:
+    """The same with a provider that knows no keys and answers no look-ups: what is unknown stays so until it tells."""
+    do(replace(scenario("keyless", orders, seed, kills(LAYOUT, kills_, seed)), keyless=True))
+
+
+@app.command()
 def zombie(orders: Orders = 200, halts: int = 4, seed: Seed = 1) -> None:
     """Halt processes for longer than every lease, and let them go on."""
     do(scenario("zombie", orders, seed, zombies(LAYOUT, halts, seed)))
@@ -160,6 +166,7 @@ def everything(seed: Seed = 1) -> None:
     """The agreed list."""
     do(
         scenario("kill", 5000, seed, kills(LAYOUT, 100, seed)),
+        replace(scenario("keyless", 600, seed, kills(LAYOUT, 20, seed)), keyless=True),
         scenario("zombie", 500, seed, zombies(LAYOUT, 6, seed)),
         scenario("kafka", 800, seed, server_away("kafka", seed, 60.0)),
         scenario("postgres", 500, seed, server_away("postgres", seed, 5.0)),

@@ -62,6 +62,7 @@ class Provider:
         self._tries: Counter[str] = Counter(entry["key"] for entry in read_ledger(calls))
         self._turns: dict[str, asyncio.Lock] = {}
         self._reports: set[asyncio.Task[None]] = set()
+        self._http = httpx2.AsyncClient(timeout=5.0)
 
     async def charge(self, charge: Charge, key: str, request: Request) -> Response:
         """Executes a charge, or does not, or says otherwise than it did: as the chaos has it."""
@@ -118,17 +119,16 @@ class Provider:
     async def _send(self, url: str, entry: Entry, pause: float) -> None:
         await asyncio.sleep(pause)
         body = json.dumps({"type": "charge.succeeded", "charge": entry}).encode()
-        async with httpx2.AsyncClient(timeout=5.0) as http:
-            for nth in range(WEBHOOK_TRIES):
-                headers = {"Content-Type": "application/json", "Webhook-Signature": sign(self._secret, body)}
-                try:
-                    answer = await http.post(url, content=body, headers=headers)
-                except httpx2.TransportError:
-                    pass
-                else:
-                    if answer.is_success:
-                        return
-                await asyncio.sleep(min(2.0**nth / 4, 10.0))
+        for nth in range(WEBHOOK_TRIES):
+            headers = {"Content-Type": "application/json", "Webhook-Signature": sign(self._secret, body)}
+            try:
+                answer = await self._http.post(url, content=body, headers=headers)
+            except httpx2.TransportError:
+                pass
+            else:
+                if answer.is_success:
+                    return
+            await asyncio.sleep(min(2.0**nth / 4, 10.0))
 
 
 def sign(secret: str, body: bytes, at: int | None = None) -> str:

@@ -18,6 +18,7 @@ from tests.faults.journal import Fault
 from tests.faults.load import Load, stories
 from tests.faults.oracle import judge
 from tests.faults.payer.handlers import POISON
+from tests.faults.payer.webhook import PATH
 from tests.faults.plan import Step, length
 from tests.faults.reader import read_history
 from tests.faults.servers import OwnKafka, OwnPostgres
@@ -25,7 +26,7 @@ from tests.faults.settled import settled
 from tests.faults.shop_front import a_shop_front
 from tests.faults.trouble import Trouble
 from tests.faults.verdict import Class, Finding, Verdict
-from tests.faults.world import MAIL_DOMAIN, MIGRATIONS, Place, the_world
+from tests.faults.world import MAIL_DOMAIN, MIGRATIONS, Place, World, the_world
 
 Tell = Callable[[str], None]
 
@@ -43,6 +44,8 @@ class Scenario:
     steps: Sequence[Step]
     charges: ProviderChaos = field(default_factory=ProviderChaos)
     mails: Chaos = field(default_factory=Chaos)
+    keyless: bool = False
+    """Whether the provider knows no keys and answers no look-ups."""
     poison: int = 0
     """How many of the orders end the payer's process each time it works on them."""
 
@@ -76,7 +79,7 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
     told = list(stories(scenario.orders, scenario.seed, scenario.poison))
     poison = frozenset(str(story.order.id) for story in told if story.order.reference == POISON)
     trouble = Trouble(ground)
-    await world.misbehave(scenario.charges, scenario.mails)
+    await world.misbehave(scenario.charges.model_copy(update=terms_of(world, scenario)), scenario.mails)
     urls = [world.fleet.url(member) for member in world.fleet.with_role("api", "orders")]
     topic = world.topic("orders.commands")
     async with a_shop_front(urls, world.token, world.place.kafka, topic, scenario.seed) as front:
@@ -99,6 +102,13 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
     if ground.eater is not None:
         faults["answers to COMMIT that were eaten"] = ground.eater.eaten
     return Report(scenario, verdict, len(promises.accepted), faults, quiet.seconds, time.monotonic() - began)
+
+
+def terms_of(world: World, scenario: Scenario) -> dict[str, Any]:
+    """What the provider offers, and where it tells of what it has executed."""
+    (payer, *_) = world.fleet.with_role("api", "payer")
+    webhooks = {"webhook_url": f"{world.fleet.url(payer)}{PATH}", "webhook_doubled": 0.1, "webhook_seconds": 10.0}
+    return webhooks | ({"memory": 0.0, "look_up": False} if scenario.keyless else {})
 
 
 async def telling(line: Callable[[], str], tell: Tell, *work: Coroutine[Any, Any, None]) -> None:
@@ -145,5 +155,5 @@ async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
             await undo.enter_async_context(eater.listening())
             ways = {service: postgres.url(eater.port, service) for service in MIGRATIONS}
         place = Place(databases, broker.address, "", ways)
-        world = await undo.enter_async_context(the_world(folder, place))
+        world = await undo.enter_async_context(the_world(folder, place, keyless=scenario.keyless))
         yield Ground(world, {database.name: database, broker.name: broker}, eater)

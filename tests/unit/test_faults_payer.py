@@ -1,5 +1,7 @@
 """The payer says on the log what came of a charge, and a byte leaves only while it may."""
 
+import time
+
 import pytest
 
 from shared.contracts.order_log import EffectUnknown
@@ -7,7 +9,9 @@ from shared.messaging.effects import Done, Failed, NotSent, Outcome, Permit, Unk
 from tests.builders import an_order, placed
 from tests.faults.payer.contracts import ChargeFailed, ChargeMade
 from tests.faults.payer.handlers import charge_for_the_order, payer
-from tests.faults.payer.till import Till, checking
+from tests.faults.payer.till import Terms, Till, checking
+from tests.faults.payer.webhook import is_genuine
+from tests.faults.provider import sign
 
 
 class RecordedEffects:
@@ -31,7 +35,7 @@ class RecordedEffects:
 )
 async def test_each_outcome_has_its_entry(outcome: Outcome, contract: type) -> None:
     effects, event = RecordedEffects(outcome), placed(an_order())
-    till = Till(effects, "http://provider", 5.0)  # type: ignore[arg-type]
+    till = Till(effects, Terms("http://provider"))  # type: ignore[arg-type]
     (entry,) = await charge_for_the_order(event, till)
     await till.close()
     assert type(entry) is contract
@@ -48,3 +52,12 @@ async def test_without_the_permit_nothing_is_sent() -> None:
     await hook("connection.connect_tcp.started", {})
     with pytest.raises(NotSent):
         await hook("http11.send_request_headers.started", {})
+
+
+def test_a_webhook_is_believed_only_with_a_signature_that_is_fresh() -> None:
+    body, now = b"{}", int(time.time())
+    assert is_genuine(sign("sandbox", body), body)
+    assert not is_genuine(sign("sandbox", body), b"{ }")
+    assert not is_genuine(sign("other", body), body)
+    assert not is_genuine(sign("sandbox", body, now - 1000), body)
+    assert not is_genuine("", body)
