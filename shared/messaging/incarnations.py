@@ -20,6 +20,7 @@ select r.incarnation, r.previous, r.restored, r.system_identifier, r.timeline,
   case when pg_is_in_recovery() then null else left(pg_walfile_name(pg_current_wal_lsn()), 8) end as timeline_now
 from relay r
 """
+LOOK_ONLY_HERE = "select incarnation, previous, restored, system_identifier, timeline from relay"
 REMEMBER = "update relay set system_identifier = $1, timeline = $2 where system_identifier is null"
 # Whoever took numbers in the old life has committed before the new one begins, and takes none in it afterwards.
 NOBODY_COUNTS = "lock table stream in share row exclusive mode"
@@ -40,13 +41,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Life:
-    """The present life as the database has it, and who the server says it is now; a standby has no timeline."""
+    """The present life as the database has it, and who the server says it is now.
+
+    A standby has no timeline; a server that does not say who it is has nothing.
+    """
 
     incarnation: int
     previous: int | None
     restored: bool
     kept: tuple[str | None, str | None]
-    now: tuple[str, str | None]
+    now: tuple[str, str | None] | None
 
     @property
     def since(self) -> datetime:
@@ -61,15 +65,25 @@ class Life:
     @property
     def is_another(self) -> bool:
         """Whether the server is not the one whose life this is."""
-        return not self.is_new and self.kept != self.now
+        return self.now is not None and not self.is_new and self.kept != self.now
+
+    @property
+    def is_on_standby(self) -> bool:
+        """Whether the server only follows another one."""
+        return self.now is not None and self.now[1] is None
 
 
 async def present_life(connection: Connection) -> Life | None:
-    """None where somebody has emptied the table; raises what the database raises where it has none, or cannot say."""
-    row = await connection.fetchrow(LOOK)
+    """None where somebody has emptied the table; raises what the database raises where it has no such table."""
+    try:
+        row = await connection.fetchrow(LOOK)
+    except CANNOT_SAY as error:
+        _say_once(str(error))
+        row = await connection.fetchrow(LOOK_ONLY_HERE)
     if row is None:
         return None
-    kept, now = (row["system_identifier"], row["timeline"]), (row["system_now"], row["timeline_now"])
+    kept = (row["system_identifier"], row["timeline"])
+    now = (row["system_now"], row["timeline_now"]) if "system_now" in row else None
     return Life(row["incarnation"], row["previous"], row["restored"], kept, now)
 
 
@@ -84,23 +98,21 @@ async def recognise(connection: Connection) -> None:
         if life is None:
             await connection.execute(BEGIN)
             log.error("the table relay was empty: an incarnation was begun")
-        elif life.now[1] is None:
+        elif life.is_on_standby:
             raise ConnectionRefusedError("the server is a standby")
-        elif life.is_new:
+        elif life.is_new and life.now is not None:
             await connection.execute(REMEMBER, *life.now)
         elif life.is_another:
             await _begin_after(connection, life)
     except NOTHING_TO_DO:
         return
-    except CANNOT_SAY as error:
-        _say_once(str(error))
 
 
 async def open_next(connection: Connection, life: Life) -> int | None:
     """The new incarnation that follows this life; None where somebody else has opened one meanwhile."""
     async with connection.transaction():
         await connection.execute(NOBODY_COUNTS)
-        opened: int | None = await connection.fetchval(OPEN, *life.now, life.incarnation)
+        opened: int | None = await connection.fetchval(OPEN, *(life.now or life.kept), life.incarnation)
     return opened
 
 

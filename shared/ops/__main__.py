@@ -5,6 +5,7 @@ import typer
 from shared.ops import contracts, quarantine, tokens, topics
 from shared.ops.contributed import contributions
 from shared.ops.journey import journey
+from shared.ops.restored import restored
 from shared.ops.status import status
 from shared.ops.truncated import accept_truncated
 
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.command()(status)
 app.command()(journey)
 app.command()(accept_truncated)
+app.command()(restored)
 app.add_typer(topics.app, name="topics")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(quarantine.app, name="quarantine")

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 import shared.messaging
 from shared.messaging.database import Connection
+from shared.messaging.incarnations import recognise
 from shared.runtime.migrations import Folder, MigrationError, pending
 
 CANNOT = 3
@@ -115,6 +116,8 @@ async def connected(
     """A connection that can only read, unless it `writes`. Raises Unavailable, naming missing migrations of `needs`."""
     connection = await _connect(database, writes=writes)
     try:
+        if writes:
+            await recognise(connection)
         yield connection
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise Unavailable(await _what_is_missing(connection, database, needs, error)) from error

@@ -9,7 +9,9 @@ import typer
 
 from shared.messaging.database import Connection
 from shared.messaging.gauges import COUNTS, EFFECTS, INBOX, LANES
+from shared.messaging.incarnations import present_life
 from shared.ops.behind import places, taken
+from shared.ops.restored import began
 from shared.ops.servers import (
     CANNOT,
     AsJson,
@@ -115,7 +117,10 @@ async def _standing(database: Database) -> Standing:
 
 async def _measures(connection: Connection) -> dict[str, Any]:
     (counts,) = await connection.fetch(COUNTS)
+    life = await present_life(connection)
     measures: dict[str, Any] = {
+        "incarnation": life.incarnation if life else None,
+        "incarnation began": began(life) if life else None,
         "outbox rows": counts["outbox"],
         "outbox oldest seconds": counts["outbox_age"],
         "relay": "active" if await connection.fetchval(RELAY) else "none",

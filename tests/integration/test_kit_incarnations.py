@@ -180,3 +180,22 @@ async def test_every_pool_of_every_service_compares_first(kit: Kit) -> None:
             await each.fetchval("select 1")
             assert (await life(kit)).restored, service.name
             await close_pool(each)
+
+
+async def test_a_server_that_does_not_say_which_it_is_serves_and_keeps_its_life(kit: Kit) -> None:
+    before = await life(kit)
+    name = f"test_{uuid4().hex[:12]}"
+    await kit.pool.execute(f"create role {name} login; grant select, update on relay, stream to {name}")
+    await kit.pool.execute("revoke execute on function pg_control_system() from public")
+    url = urlsplit(kit.dsn)
+    connection = await asyncpg.connect(urlunsplit(url._replace(netloc=f"{name}@{url.hostname}:{url.port}")))
+    try:
+        await recognise(connection)
+        silent = await present_life(connection)
+        assert silent is not None
+        assert (silent.now, silent.is_another, silent.incarnation) == (None, False, before.incarnation)
+        assert await open_next(connection, silent) is not None
+    finally:
+        await connection.close()
+        await execute(kit.dsn, "grant execute on function pg_control_system() to public")
+        await execute(kit.dsn, f"drop owned by {name}; drop role {name}")
