@@ -73,6 +73,8 @@ class Meta:
     causationid: str | None = None
     correlationid: str | None = None
     traceparent: str | None = None
+    shadow: bool = False
+    """Whether it is the other record of a fact that is published in two versions, to be passed over."""
 
     def numbered(self, sequence: Sequence) -> "Meta":
         """The same, with its place in its stream."""
@@ -89,6 +91,8 @@ class Message(BaseModel):
     topic: ClassVar[Topic]
     written_by: ClassVar[tuple[str, ...]] = ()
     """Which of the topic's writers say this; all of them where it is empty."""
+    ships_off: ClassVar[bool] = False
+    """A new type is read before it is written: it is published only where the setting `emits` names it."""
     _meta: Meta | None = PrivateAttr(default=None)
 
     def __init_subclass__(cls, type: str | None = None, topic: Topic | None = None, **rest: Any) -> None:  # noqa: A002
@@ -109,6 +113,10 @@ class Message(BaseModel):
     @property
     def shop_in_data(self) -> str | None:
         """The shop that its data names, where they name one; the envelope must say the same."""
+        return None
+
+    def as_older(self) -> "Message | None":
+        """The same fact in the type that this one replaces, while both are published; None where there is none."""
         return None
 
     @property
@@ -182,6 +190,7 @@ class Head(Value):
             causationid=self.causationid,
             correlationid=self.correlationid,
             traceparent=self.traceparent,
+            shadow=self.shadow is not None,
         )
 
 
@@ -258,6 +267,7 @@ def write_record(message: Message, meta: Meta) -> str:
         "shop": meta.shop,
         "actor": meta.actor,
         "traceparent": meta.traceparent,
+        "shadow": "true" if meta.shadow else None,
     }
     head = json.dumps({name: value for name, value in attributes.items() if value is not None})
     return f'{head[:-1]}, "data": {message.model_dump_json()}}}'

@@ -27,3 +27,6 @@ relay_refuses = Gauge("relay_refuses", "1 while the relay publishes nothing beca
 breakers_open = Gauge("breaker_open", "1 while a connection that mostly fails is left alone.", ["group", "connection"])
 ingest_held_back = Gauge("ingest_held_back", "1 while ingest waits for the workers.", ["topic"])
 late = Counter("ingest_late", "Records that an older version had to pass over, handled by this one.")
+snapshot_age_seconds = Gauge(
+    "database_snapshot_oldest_age_seconds", "Age of the oldest snapshot that anybody looks at."
+)

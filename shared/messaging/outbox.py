@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from opentelemetry import propagate
 
@@ -65,25 +65,29 @@ class _Draft:
 
 
 class Outbox:
-    """Appends what one source says. `appended` is called with the stamped messages, in the same transaction."""
+    """Appends what one source says. `appended` is called with the stamped messages, in the same transaction.
+
+    `emits` names the types that ship switched off and are to be published here. While a type replaces an older one,
+    both are: the older alone, as long as the newer is not named, and as its shadow from then on.
+    """
 
     def __init__(
         self,
         source: str,
         bell: Bell,
         appended: Appended | None = None,
+        emits: Collection[str] = (),
     ) -> None:
         self.source = source
+        self._emits = frozenset(emits)
         self._bell = bell
         self._appended = appended
 
     async def append(self, connection: Connection, said: Said, letters: Sequence[DeadLetter] = ()) -> list[Message]:
         """Numbers the messages and writes them to the outbox, in the caller's transaction; events are noted too.
 
-        Dead letters have no numbers.
-
-        The caller has locked what they are about (its order or lane). Returns them stamped, in the order given.
-        Raises RecordTooLarge, before anything is written.
+        The caller has locked what they are about (its order or lane). Dead letters have no numbers. Returns what was
+        said, stamped, in the order given, without shadows. Raises RecordTooLarge, before anything is written.
         """
         drafts = [draft for cause, messages in said for draft in self._drafts(cause, messages)]
         if not drafts and not letters:
@@ -91,6 +95,7 @@ class Outbox:
         stamped = await self._numbered(connection, drafts) if drafts else []
         rows = [self._row(message) for message in stamped] + [_letter_row(letter) for letter in letters]
         await connection.execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
+        stamped = [message for message in stamped if not message.meta.shadow]
         if self._appended is not None:
             await self._appended(connection, stamped)
         return stamped
@@ -102,13 +107,23 @@ class Outbox:
     def _drafts(self, cause: Meta, messages: Sequence[Message | Later]) -> list[_Draft]:
         drafts = []
         traceparent = _traceparent(cause)
-        for message in parted(messages)[0]:
-            meta = caused_by(cause, self.source, message.subject, traceparent)
+        for message, shadow in self._versions(parted(messages)[0]):
+            meta = replace(caused_by(cause, self.source, message.subject, traceparent), shadow=shadow)
             drafts.append(_Draft(message, meta))
-            if isinstance(message, OrderEvent):
+            if isinstance(message, OrderEvent) and not shadow:
                 entry = noted(message.stamped(meta))
                 drafts.append(_Draft(entry, caused_by(cause, self.source, entry.subject, traceparent)))
         return drafts
+
+    def _versions(self, messages: Sequence[Message]) -> Iterator[tuple[Message, bool]]:
+        """What is published of each, and whether it is a shadow."""
+        for message in messages:
+            older = message.as_older()
+            on = not message.ships_off or message.type in self._emits
+            if on:
+                yield message, False
+            if older is not None:
+                yield older, on
 
     async def _numbered(self, connection: Connection, drafts: Sequence[_Draft]) -> list[Message]:
         counts = Counter((draft.message.topic.name, draft.meta.subject) for draft in drafts)

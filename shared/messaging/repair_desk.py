@@ -28,7 +28,8 @@ NEXT = "select * from repair where state = 'asked' order by position limit 1 for
 ANSWER = "update repair set state = $2, answer = $3, answered_at = clock_timestamp() where position = $1"
 WITHDRAW = """
 update repair set state = 'refused', answer = $2, answered_at = clock_timestamp()
-where position = any($1::bigint[]) and state = 'asked' returning position
+where ($1::bigint[] is null or position = any($1)) and position in (
+  select position from repair where state = 'asked' order by position for update skip locked) returning position
 """
 NOT_NOW = (
     *LOST,
@@ -62,6 +63,12 @@ async def answers(connection: Executor, positions: Sequence[int]) -> list[Answer
     """Those of them that were answered."""
     rows = await connection.fetch(ANSWERS, positions)
     return [Answered(row["position"], row["state"] == "done", row["answer"]) for row in rows]
+
+
+async def withdraw(connection: Connection, positions: Sequence[int] | None, actor: str) -> list[int]:
+    """Takes back those of them, or all, that nobody has begun; returns their positions."""
+    rows = await connection.fetch(WITHDRAW, positions, f"taken back by {actor}")
+    return sorted(row["position"] for row in rows)
 
 
 class RepairDesk(Part):

@@ -3,7 +3,8 @@
 Locks are taken as everywhere: cursor, lane, order, stream, the rest.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import json
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import asyncpg
@@ -75,11 +76,8 @@ class Repairs:
 
     async def record(self, connection: Connection, wanted: Wanted, operator: Operator, repaired: Repaired) -> None:
         """Writes down what was done, in the caller's transaction."""
-        state = "done" if repaired.done else "refused"
-        arguments = wanted.model_dump_json()
-        await connection.execute(
-            RECORD, operator.actor, wanted.action, arguments, operator.reason, state, repaired.answer
-        )
+        arguments = wanted.model_dump(mode="json")
+        await write_down(connection, wanted.action, arguments, operator, repaired.answer, done=repaired.done)
 
     def committed(self) -> None:
         """To be called after the commit: whoever has something to do now looks at once."""
@@ -113,6 +111,15 @@ class Repairs:
         if topic is None or not (topic.compacted or any(group.reads is topic for group in self._groups)):
             raise Refused("unknown-topic", f"{name} is not read here")
         return IngestByHand(self.pool, topic, self._groups)
+
+
+async def write_down(
+    connection: Connection, action: str, arguments: Mapping[str, Any], operator: Operator, answer: str, *, done: bool
+) -> None:
+    """Keeps, in the caller's transaction, what an operator did or was refused."""
+    written = json.dumps(arguments)
+    state = "done" if done else "refused"
+    await connection.execute(RECORD, operator.actor, action, written, operator.reason, state, answer)
 
 
 def _cause(repaired: Repaired, operator: Operator) -> Meta:

@@ -57,7 +57,7 @@ class Messaging:
     workers: list[Component] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.outbox = Outbox(self.source, self.relay_bell, self.appended)
+        self.outbox = Outbox(self.source, self.relay_bell, self.appended, self.settings.emits)
         self.gauges = Gauges(self.pool)
         self.pressure = Pressure(
             self.keyed_pool, self.settings.inbox_limit, self.settings.inbox_disk_limit_mib * 1024 * 1024

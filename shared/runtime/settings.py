@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.contracts.catalogue import contract_of
 from shared.messaging.sealing import Seal
 
 WRONG_SETTINGS = 2
@@ -50,6 +51,9 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535, description="0: any free one; the log says which")
     instance: int = Field(default=0, ge=0, description="the stable number of this process among its kind")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    emits: Annotated[frozenset[str], NoDecode, CommaSeparated] = Field(
+        default=frozenset(), description="new types of messages that everybody who reads them knows by now"
+    )
     inbox_limit: int = Field(
         default=100_000, ge=1_000, description="messages that wait for workers; above, reading stops"
     )
@@ -80,6 +84,16 @@ class ServiceSettings(BaseSettings):
             Seal.from_setting(value)
         except ValueError:
             raise ValueError("expected 32 bytes in url-safe base64, or several with commas between them") from None
+        return value
+
+    @field_validator("emits")
+    @classmethod
+    def _are_types(cls, value: frozenset[str]) -> frozenset[str]:
+        for type_ in value:
+            try:
+                contract_of(type_)
+            except LookupError:
+                raise ValueError(f"there is no type {type_}") from None
         return value
 
     @field_validator("kafka")

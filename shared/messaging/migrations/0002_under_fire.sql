@@ -5,6 +5,7 @@ alter table lane add column crashes int not null default 0;
 drop index lane_due;
 create index lane_due on lane ("group", due) where due is not null;
 create index lane_shop_due on lane ("group", shop, due) where due is not null;
+create index lane_blocked on lane ("group") where state = 'blocked';
 create index lane_crashed on lane ("group", due) where crashes > 0;
 
 -- The request is kept, sealed, until the outcome is clear. The message at `position` stays while it is not: it is
@@ -73,6 +74,6 @@ alter table relay drop column timeline, drop column system_identifier, drop colu
 drop index effect_subject, effect_position;
 alter table effect drop column settled_by, drop column first_at, drop column looks, drop column request, drop column position,
   drop column shop;
-drop index lane_crashed, lane_shop_due, lane_due;
+drop index lane_crashed, lane_blocked, lane_shop_due, lane_due;
 create index lane_due on lane (due) where due is not null;
 alter table lane drop column crashes;
