@@ -8,13 +8,23 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
-from shared.messaging.tolerant_records import name_as_written
+from shared.messaging.trouble import QuarantinedRecord, RecordFilter, quarantined
+from shared.messaging.wanted import TakeAgain
+from shared.ops.asking import Actor, All, DryRun, Ids, Reason, Wait, Yes, carry_out, choose, operator_of
 from shared.ops.servers import AsJson, Database, Given, connected, databases, finish, one_database
 from shared.ops.shown import print_json, print_table, printable
+from shared.ops.troubles import Since, TopicName, View, Words, asked_for
 from shared.runtime.masking import masked_bytes, masked_record, masked_text
+from shared.runtime.trouble_shown import header_name, quarantined_in_full
 
 app = typer.Typer(no_args_is_help=True, help="Records that no service could understand; each is kept as it came.")
 
+VIEW: View[QuarantinedRecord, RecordFilter] = View(
+    quarantined,
+    {"since (UTC)": "at", "topic": "topic", "partition": "partition", "offset": "offset", "error": "error"},
+    quarantined_in_full,
+    "nothing is quarantined",
+)
 POSITION = re.compile(r"(?:([a-z][a-z0-9-]*)/)?([0-9]{1,18})")
 LIST = """
 select position, topic, partition, "offset", reason, at, length(value) as bytes from quarantine
@@ -23,7 +33,6 @@ where $1::text is null or topic = $1 order by position desc limit $2
 FIND = "select * from quarantine where position = $1"
 
 Position = Annotated[str, typer.Argument(metavar="POSITION", help="As `quarantine list` shows it: orders/17, or 17.")]
-TopicName = Annotated[str | None, typer.Option(help="Only records of this topic, without prefix: orders.commands.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each service, the latest first.")]
 Raw = Annotated[bool, typer.Option("--raw", help="The bytes as they came, escaped; personal data is not masked.")]
 
@@ -63,6 +72,40 @@ def show(position: Position, given: Given, *, raw: Raw = False, as_json: AsJson 
         print_json(value)
 
 
+@app.command("re-ingest")
+def re_ingest(
+    given: Given,
+    ids: Ids = None,
+    topic: TopicName = None,
+    since: Since = None,
+    error: Words = None,
+    reason: Reason = "",
+    actor: Actor = "operator",
+    wait: Wait = 30.0,
+    *,
+    everything: All = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Read quarantined records again, as if they had just come: for what a newer version understands.
+
+    What is taken in leaves the quarantine; what is still not understood stays, with the reason of now.
+    """
+    wanted = asked_for(VIEW, topic=topic, since=since, error=error)
+    operator = operator_of(actor, reason)
+    found = choose(VIEW, given, ids, wanted, everything=everything)
+    carry_out(
+        VIEW,
+        found,
+        "re-ingest",
+        lambda item: TakeAgain(position=int(item.id)),
+        operator,
+        dry_run=dry_run,
+        sure=yes or bool(ids),
+        patience=wait,
+    )
+
+
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     place = f"{row['partition']}/{row['offset']}"
     return (row["position"], row["at"], row["topic"], place, row["bytes"], row["reason"])
@@ -93,7 +136,7 @@ def _opened(database: Database, row: asyncpg.Record, *, raw: bool) -> dict[str, 
         "offset": row["offset"],
         "reason": row["reason"] if raw else masked_text(row["reason"]),
         "key": seen(row["key"]),
-        "headers": [(shown_name(name), seen(value)) for name, value in headers],
+        "headers": [(printable(header_name(name)), seen(value)) for name, value in headers],
         "value": seen(row["value"]) if raw else masked_record(row["value"]),
     }
 
@@ -103,8 +146,3 @@ def escaped(value: bytes | None) -> str | None:
     if value is None:
         return None
     return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in value)  # noqa: PLR2004 - printable ASCII, without the backslash
-
-
-def shown_name(name: str) -> str:
-    r"""A header's name; bytes of it that are no text as `\xff`."""
-    return printable(name_as_written(name).decode("utf-8", "backslashreplace"))

@@ -11,6 +11,7 @@ from shared.messaging.database import Connection
 from shared.messaging.gauges import COUNTS, EFFECTS, INBOX, LANES
 from shared.messaging.incarnations import present_life
 from shared.ops.behind import places, taken
+from shared.ops.needs import needs_of
 from shared.ops.restored import began
 from shared.ops.servers import (
     CANNOT,
@@ -26,28 +27,10 @@ from shared.ops.servers import (
     kafka_at,
 )
 from shared.ops.shown import age, counted, print_json, print_table, printable
-from shared.runtime.masking import masked_text
 
-MOST = 10
-"""Sentences of one kind."""
 SECONDS = " seconds"
 """What a measure's name ends with when its value is a length of time."""
 RELAY = "select coalesce((select until > clock_timestamp() from relay), false)"
-NEEDS = (
-    """select format('lane %s of order %s is blocked: %s', "group", subject, error) from lane
-    where state = 'blocked' order by failing_since limit $1""",
-    """select format('lane %s of order %s is failing since %s, attempt %s, next try %s: %s', "group", subject,
-    date_trunc('second', failing_since), attempts, date_trunc('second', due), error) from lane
-    where state <> 'blocked' and failing_since < clock_timestamp() - interval '1 minute'
-    order by failing_since limit $1""",
-    """select format('effect %s of order %s is unknown since %s: %s', kind, subject,
-    date_trunc('second', started_at), key) from effect where state = 'unknown' order by started_at limit $1""",
-    """select format('order %s is parked on %s since %s: %s', aggregateid, topic, date_trunc('second', at), error)
-    from parked order by at limit $1""",
-    """select format('a record of order %s on %s from %s waits for an earlier one since %s', subject, topic, source,
-    date_trunc('second', min(at))) from held group by subject, topic, source
-    having min(at) < clock_timestamp() - interval '1 minute' order by min(at) limit $1""",
-)
 
 
 @dataclass
@@ -107,9 +90,7 @@ async def _standing(database: Database) -> Standing:
         async with connected(database) as connection:
             standing.measures = await _measures(connection)
             standing.taken = await taken(connection)
-            for query in NEEDS:
-                rows = await connection.fetch(query, MOST)
-                standing.needs += [masked_text(row[0]) for row in rows]
+            standing.needs = await needs_of(connection, database.service)
     except Unavailable as error:
         standing.missing.append(str(error))
     return standing

@@ -78,11 +78,15 @@ async def test_reading_goes_on_behind_what_was_lost_when_an_operator_accepts_it(
         assert no.code == 1
         assert await cut.count("consumed", "partition = 0 and next = 2") == 1
 
-        yes = await ops("accept-truncated", *where, says="y\n")
+        yes = await ops("accept-truncated", *where, "--actor", "maria", "--reason", "seen", says="y\n")
         assert yes.code == 0, yes.err
         assert "accepted the loss of 3 records" in yes.out
         await eventually(lambda: taken(cut, 4))
         assert ingest.problem() is None
+    record = await cut.pool.fetchrow("select actor, action, reason, state, answer from repair")
+    assert tuple(record or ()) == (
+        "maria", "accept-truncated", "seen", "done", "3 records given up; reading goes on at 5"
+    )  # fmt: skip
     again = await ops("accept-truncated", *where, "--yes")
     assert (again.code, again.err) == (1, "No record was lost here: nothing to accept.\n")
 
