@@ -69,6 +69,9 @@ class TimelineEntry(BaseModel):
     parameters: dict[str, Any] = Field(description="What the sentence needs.")
     data: dict[str, Any] = Field(description="What this type of entry says beyond that.")
     recorded_at: datetime
+    from_before_restore: bool = Field(
+        description="Whether the database had lost this entry in a restore, and the order log brought it back."
+    )
 
 
 class TimelinePage(BaseModel):

@@ -20,7 +20,7 @@ from services.orders.answers import (
     etag_of,
     placed_answer,
 )
-from services.orders.repository import find_order, require_order
+from services.orders.repository import find_order, require_log
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.message import Meta, new_id, now
@@ -145,9 +145,12 @@ async def read_log(
         list[Identifier] | None, Query(alias="type", max_length=20, description="Only entries of these types.")
     ] = None,
 ) -> Response:
-    """What every service did to the order, in the order in which it was recorded."""
+    """What every service did to the order, in the order in which it was recorded.
+
+    An order that was lost in a restore has its log still, or again.
+    """
     async with connected(request.app.state.pool) as connection:
-        await require_order(connection, order_id, caller.shop)
+        await require_log(connection, order_id, caller.shop)
         page = await read_page(connection, order_id, caller.shop, after=after, types=types, limit=limit)
     body = TimelinePage(
         entries=[entry_answer(n, entry) for n, entry in page.entries],

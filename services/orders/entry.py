@@ -10,7 +10,9 @@ import asyncpg
 
 from shared.contracts.order_log import LogEntry
 
+OWN = "/orders"
 LAST_YEAR = 9999
+MARK = "from_before_restore"
 COMMON = {"order_id", "outcome", "summary", "parameters"}
 
 
@@ -32,17 +34,23 @@ class Entry:
     parameters: dict[str, Any]
     data: dict[str, Any]
     recorded_at: datetime
+    from_before_restore: bool = False
+    """Whether it is orders' own, lost in a restore, and the order log brought it back."""
 
     @classmethod
-    def of(cls, message: LogEntry, recorded_at: datetime) -> "Entry":
-        """What a stamped message of the order log says; a time that no database can keep becomes that of recording."""
+    def of(cls, message: LogEntry, recorded_at: datetime, life: int | None = None) -> "Entry":
+        """What a stamped message of the order log says; a time that no database can keep becomes that of recording.
+
+        `life` is the database's present incarnation where the message comes from the topic.
+        """
         meta = message.meta
+        incarnation = meta.sequence.incarnation if meta.sequence else 0
         return cls(
             order_id=message.order_id,
             shop=meta.shop,
             id=meta.id,
             source=meta.source,
-            incarnation=meta.sequence.incarnation if meta.sequence else 0,
+            incarnation=incarnation,
             type=message.type,
             at=meta.time.astimezone(UTC) if 1 < meta.time.year < LAST_YEAR else recorded_at,
             actor=meta.actor,
@@ -52,6 +60,7 @@ class Entry:
             parameters=dict(message.parameters),
             data=message.model_dump(mode="json", exclude=COMMON),
             recorded_at=recorded_at,
+            from_before_restore=life is not None and meta.source == OWN and incarnation < life,
         )
 
     @classmethod
@@ -61,8 +70,9 @@ class Entry:
         return cls(**values | {name: json.loads(row[name]) for name in ("parameters", "data")})
 
     def document(self) -> dict[str, Any]:
-        """The entry as JSON has it: what is hashed, and what is written."""
-        return {name: getattr(self, name) for name in COLUMNS} | {
+        """The entry as JSON has it: what is hashed, and what is written; the mark stands only where it is set."""
+        document = {name: getattr(self, name) for name in COLUMNS if name != MARK or self.from_before_restore}
+        return document | {
             "order_id": str(self.order_id),
             "at": self.at.isoformat(timespec="microseconds"),
             "recorded_at": self.recorded_at.isoformat(timespec="microseconds"),

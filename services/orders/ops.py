@@ -26,11 +26,19 @@ MIGRATIONS: Sequence[Folder] = (
     ("orders", Path(services.orders.__path__[0]) / "sql" / "migrations"),
 )
 LOCK = "select from shop where shop = $1 for update"
+LOST = """
+select order_id::text, shop, min(at) as since, count(*) as entries from timeline t
+where order_id in (select order_id from timeline where from_before_restore)
+  and not exists (select from orders o where o.id = t.order_id)
+group by 1, 2 order by 3
+"""
 FIELDS: dict[str, dict[str, Any]] = ShopSettings.model_json_schema()["properties"]
 
 app = typer.Typer(
     no_args_is_help=True, help="The shops' settings: kept by orders, told to all services on shops.facts."
 )
+
+of_orders = typer.Typer(no_args_is_help=True, help="What orders' own database tells of all orders.")
 
 Shop = Annotated[str, typer.Argument(metavar="SHOP", help="The shop's short name: nordic-tea.")]
 Changes = Annotated[
@@ -47,6 +55,18 @@ File = Annotated[
 ]
 Again = Annotated[bool, typer.Option("--again", help="Tell them on shops.facts also where nothing changed.")]
 Actor = Annotated[str, typer.Option(help="Who says so: an id, never a name or an address.")]
+
+
+@of_orders.command()
+def lost(given: Given, *, as_json: AsJson = False) -> None:
+    """List the orders that a restore lost and whose log came back; `journey` has each one's whole story."""
+    rows = finish(_lost(one_database(given, "orders")))
+    if as_json:
+        print_json([dict(row) for row in rows])
+    elif rows:
+        print_table(("order", "shop", "since (UTC)", "entries"), (tuple(row.values()) for row in rows))
+    else:
+        typer.echo("no order is missing of which the log knows")
 
 
 class NotSettings(Exception):
@@ -201,12 +221,18 @@ def _order(row: asyncpg.Record) -> Entry:
 
 def _timeline(row: asyncpg.Record) -> Entry:
     text = f"{row['type']} {row['outcome']} by {row['source']}: {row['summary']} {row['parameters']}"
+    text += ", from before the restore" if row["from_before_restore"] else ""
     wrong = row["outcome"] in {"failed", "unknown"}
     return Entry(f"timeline {row['n']}", text, row["recorded_at"], wrong, json.loads(row["data"]))
 
 
+async def _lost(database: Database) -> list[asyncpg.Record]:
+    async with connected(database, MIGRATIONS) as connection:
+        return await connection.fetch(LOST)
+
+
 contribution = Contribution(
-    commands={"shops": app},
+    commands={"shops": app, "orders": of_orders},
     chapters=(
         Chapter(
             "orders",

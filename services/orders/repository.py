@@ -15,7 +15,11 @@ from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.database import Connection
 
-EXISTS = "select exists (select from orders where id = $1 and shop = $2)"
+# Of an order that a restore lost, its log is there still, or again.
+HAS_LOG = """
+select exists (select from orders where id = $1 and shop = $2)
+  or exists (select from timeline where order_id = $1 and shop = $2 and from_before_restore)
+"""
 FIND = "select body, placed from orders where id = $1 and shop = $2"
 LOCK = "select id, shop, body, placed from orders where id = any($1::uuid[]) order by id for update"
 INSERT = """
@@ -127,9 +131,9 @@ async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order
     return order_from(row["body"], row["placed"])
 
 
-async def require_order(connection: Connection, order_id: UUID, shop: str) -> None:
-    """Raises Refused, `unknown-order`, unless the shop has this order."""
-    if not await connection.fetchval(EXISTS, order_id, shop):
+async def require_log(connection: Connection, order_id: UUID, shop: str) -> None:
+    """Raises Refused, `unknown-order`, unless the shop has this order, or had it before a restore."""
+    if not await connection.fetchval(HAS_LOG, order_id, shop):
         raise unknown(order_id)
 
 

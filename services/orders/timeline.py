@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.orders.domain.chain import digest, first_broken
-from services.orders.entry import Entry
+from services.orders.entry import OWN, Entry
 from shared.contracts.message import Message, now
 from shared.contracts.order_log import LogEntry
 from shared.messaging.database import Connection
@@ -18,7 +18,8 @@ APPEND = """
 with entry as (
   select e.*, decode(e.digest_hex, 'hex') as digest from json_to_recordset($1::json) as e(
     order_id uuid, shop text, id text, source text, incarnation bigint, type text, at timestamptz, actor text,
-    causationid text, outcome text, summary text, parameters jsonb, data jsonb, recorded_at timestamptz, digest_hex text
+    causationid text, outcome text, summary text, parameters jsonb, data jsonb, recorded_at timestamptz,
+    from_before_restore boolean, digest_hex text
   )
   where (select n from timeline t where t.order_id = e.order_id and t.source = e.source and t.id = e.id limit 1) is null
 ), head as (
@@ -27,15 +28,16 @@ with entry as (
   returning order_id, n, hash
 )
 insert into timeline (order_id, n, shop, id, source, incarnation, type, at, actor, causationid, outcome, summary,
-                      parameters, data, recorded_at, hash)
+                      parameters, data, recorded_at, from_before_restore, hash)
 select order_id, n, shop, id, source, incarnation, type, at, actor, causationid, outcome, summary,
-       parameters, data, recorded_at, hash
+       parameters, data, recorded_at, coalesce(from_before_restore, false), hash
 from entry join head using (order_id)
 """
 PAGE = """
 select * from timeline
 where order_id = $1 and shop = $2 and n > $3 and ($4::text[] is null or type = any($4)) order by n limit $5
 """
+PRESENT_LIFE = "select incarnation from relay"
 CHAIN = "select * from timeline where order_id = $1 order by n"
 HEAD = "select n, hash from timeline_head where order_id = $1"
 
@@ -55,18 +57,20 @@ class Timeline:
         self._entries.append(entry)
 
     async def flush(self) -> None:
-        """Write what was added."""
-        await record(self._connection, self._entries)
+        """Write what was added; orders' own entries of an older life are marked where they were lost."""
+        own = any(entry.meta.source == OWN for entry in self._entries)
+        await record(self._connection, self._entries, await self._connection.fetchval(PRESENT_LIFE) if own else None)
 
 
-async def record(connection: Connection, stamped: Sequence[Message]) -> None:
+async def record(connection: Connection, stamped: Sequence[Message], life: int | None = None) -> None:
     """Append the order log's entries among these stamped messages, each to its order's timeline, in the order given.
 
     Entries that are there already, by order, source and id, are left as they were recorded: so orders' own ones, which
-    are written in their command's transaction, may come back from the topic. Heads are locked in the order of the ids.
+    are written in their command's transaction, may come back from the topic. Those that are new although their life is
+    older than `life` are marked. Heads are locked in the order of the ids.
     """
     recorded_at = now()
-    entries = [Entry.of(message, recorded_at) for message in stamped if isinstance(message, LogEntry)]
+    entries = [Entry.of(message, recorded_at, life) for message in stamped if isinstance(message, LogEntry)]
     for turn in turns(entries):
         await connection.execute(APPEND, json.dumps([with_digest(entry.document()) for entry in turn]))
 

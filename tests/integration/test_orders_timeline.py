@@ -83,6 +83,26 @@ async def test_an_entry_of_an_earlier_life_is_put_in_once_even_where_its_order_i
     assert await types_of(orders_alone, of_earlier_life.order_id) == [(1, "order.noted.v1")]
     async with orders_alone.pool.acquire() as connection:
         assert await connection.fetchval("select incarnation from timeline") == 1_790_000_000
+        assert await connection.fetchval("select from_before_restore from timeline")
+        assert await verify(connection, of_earlier_life.order_id) is None
+        await connection.execute("update timeline set from_before_restore = false")
+        assert await verify(connection, of_earlier_life.order_id) == 1, "the mark is part of what is chained"
+
+
+async def test_only_what_orders_itself_had_lost_is_marked(orders_alone: OrdersAlone) -> None:
+    command = to_place(an_order())
+    _, own = await orders_alone.handle(command)
+    assert isinstance(own, LogEntry)
+    async with orders_alone.pool.acquire() as connection:
+        await connection.execute("update relay set incarnation = incarnation + 1000, restored = true")
+    again = stamped(own, **{name: getattr(own.meta, name) for name in ("id", "sequence")})
+    lost = noted(command.order_id, 7)
+    await receive(orders_alone, again, sent(command.order_id), lost)
+    async with orders_alone.pool.acquire() as connection:
+        page = await read_page(connection, command.order_id, "nordic-tea", limit=9)
+    marks = [(entry.id, entry.from_before_restore) for _, entry in page.entries]
+    assert [mark for _, mark in marks] == [False, False, True]
+    assert (marks[0][0], marks[2][0]) == (own.meta.id, lost.meta.id)
 
 
 async def test_the_same_id_from_two_sources_is_two_entries(orders_alone: OrdersAlone) -> None:
