@@ -228,7 +228,7 @@ class Effects:
         crash_point("effects.looked-up")
         if answer is not None:
             await self._known(asked, answer, settled_by="look-up")
-            return answer
+            return await self._found(asked, request)  # what is recorded counts: a person may have been faster
         return await self._again(asked, row, request) if row["first_age"] < rule.remembers else unknown
 
     async def _again(self, asked: _Asked, row: asyncpg.Record, request: bytes) -> Outcome:
