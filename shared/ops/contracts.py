@@ -21,6 +21,7 @@ from shared.ops.contract_files import (
     published_schemas,
     schema_texts,
 )
+from shared.ops.retire import retire
 
 app = typer.Typer(no_args_is_help=True, help="The messages of the system: their schemas, examples and promises.")
 
@@ -139,3 +140,6 @@ def _write(file: Path, text: str) -> None:
 
 def _shown(file: Path) -> str:
     return str(file.relative_to(ROOT))
+
+
+app.command()(retire)
