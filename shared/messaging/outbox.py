@@ -41,14 +41,14 @@ class RecordTooLarge(Exception):
     """The message is larger than any record may be."""
 
 
-def noted(event: OrderEvent) -> OrderNoted:
-    """The entry on the order log that says that this stamped event of orders happened."""
+def noted(event: OrderEvent, event_id: str) -> OrderNoted:
+    """The entry on the order log that says that this event of orders happened."""
     return OrderNoted(
         order_id=event.order.id,
         outcome="done",
         summary=event.type.rsplit(".", 1)[0],
         event_type=event.type,
-        event_id=event.meta.id,
+        event_id=event_id,
     )
 
 
@@ -108,10 +108,12 @@ class Outbox:
         drafts = []
         traceparent = _traceparent(cause)
         for message, shadow in self._versions(parted(messages)[0]):
-            meta = replace(caused_by(cause, self.source, message.subject, traceparent), shadow=shadow)
+            meta = caused_by(cause, self.source, message.subject, traceparent)
+            if shadow:
+                meta = replace(meta, shadow=True)
             drafts.append(_Draft(message, meta))
             if isinstance(message, OrderEvent) and not shadow:
-                entry = noted(message.stamped(meta))
+                entry = noted(message, meta.id)
                 drafts.append(_Draft(entry, caused_by(cause, self.source, entry.subject, traceparent)))
         return drafts
 
