@@ -136,7 +136,7 @@ class Relay(Part):
                 chores_at = time.monotonic() + CHORES_EVERY
                 oldest = await self._chores(connection)
             rows = await self._read(connection, lease)
-            if due and lease.left() > 0:  # without the lease the read is empty, whatever there is
+            if due and (rows or await lease.holds()):  # without the lease the read is empty, whatever there is
                 await self._floor.raise_to(connection, oldest, rows[0]["position"] if rows else None)
             if rows:
                 await self._publish(connection, lease, rows)

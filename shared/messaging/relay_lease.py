@@ -11,6 +11,7 @@ TAKE = """
 update relay set token = $1, until = clock_timestamp() + make_interval(secs => $2)
 where token = $1 or until < clock_timestamp() returning incarnation
 """
+HOLDS = "select exists (select from relay where token = $1 and until > clock_timestamp())"
 GIVE_BACK = "update relay set until = '-infinity' where token = $1"
 
 
@@ -39,6 +40,10 @@ class RelayLease:
         self._deadline = asked_at + self._seconds
         self._renew_at = asked_at + self._seconds / 3
         return True
+
+    async def holds(self) -> bool:
+        """Whether the database still says so: its clock may jump, and a lease can be taken away by hand."""
+        return bool(await self._connection.fetchval(HOLDS, self.token))
 
     async def give_back(self) -> None:
         """Lets another relay start at once."""

@@ -117,6 +117,18 @@ async def test_a_read_that_the_lost_lease_left_empty_raises_no_floor(kit: Kit) -
     assert relay._floor.value == 0  # noqa: SLF001
 
 
+async def test_a_lease_that_the_database_ended_early_raises_no_floor(kit: Kit) -> None:
+    """Its clock jumped, or somebody emptied the row: this process still believes in its lease and reads nothing."""
+    relay = a_relay(kit, lease_seconds=300)
+    async with running(relay):
+        await eventually(lambda: relay._floor._mark)  # noqa: SLF001
+        await kit.pool.execute("update relay set token = null, until = '-infinity'")
+        await place(kit, an_order())
+        began = relay.last_tick()
+        await eventually(lambda: relay.last_tick() > began + 2)
+        assert relay._floor.value == 0  # noqa: SLF001
+
+
 async def test_what_orders_publishes_is_kept_in_the_order_of_publishing(kit_on_kafka: Kit) -> None:
     kit = kit_on_kafka
     orders = [an_order() for _ in range(20)]
