@@ -15,6 +15,7 @@ from shared.messaging.incarnations import recognise
 from shared.messaging.sealing import Seal
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
+from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
 
 MIGRATIONS = (("messaging", Path(shared.messaging.__path__[0]) / "migrations"),)
@@ -48,6 +49,8 @@ async def compose(settings: NotificationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
+        routers=(operators,),
+        state={"repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed,),

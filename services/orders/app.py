@@ -17,6 +17,7 @@ from shared.messaging.database import Connection
 from shared.messaging.incarnations import recognise
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
+from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
 
 KIT = Path(shared.messaging.__path__[0])
@@ -57,8 +58,8 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(),
-        routers=(router, documents),
-        state={"desk": desk},
+        routers=(router, documents, operators),
+        state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed, numbers_pool),
