@@ -5,5 +5,6 @@ pytest_plugins = [
     "tests.plugins.mailboxes",
     "tests.plugins.orders",
     "tests.plugins.kit",
+    "tests.plugins.buffers",
     "tests.plugins.system",
 ]

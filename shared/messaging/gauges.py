@@ -27,10 +27,15 @@ select (select count(*) from outbox) as outbox,
 LANES = """
 select "group", state, count(*) from lane where due is not null group by 1, 2
 union all
-select "group", state, count(*) from lane where state = 'blocked' group by 1, 2
+select "group", 'blocked', count(*) from lane where state = 'blocked' group by 1
 """
 """Idle ones are not counted: there is one for every order of the last week."""
-INBOX = """select "group", state, count(*) from inbox group by 1, 2"""
+INBOX = """
+select "group", 'ready', count(*) from inbox where state = 'ready' group by 1
+union all
+select "group", 'dead', count(*) from inbox where state = 'dead' group by 1
+"""
+"""By their own keys each: what is dead stays for long, with its error."""
 EFFECTS = "select state, count(*) from effect where state in ('planned', 'started', 'unknown') group by 1"
 
 log = structlog.get_logger(__name__)

@@ -1,8 +1,6 @@
 """Forced interleavings: a test goes on when another connection has come exactly as far as it must."""
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from shared.contracts.message import Message, write_record
 from shared.messaging.database import Connection
@@ -36,10 +34,3 @@ async def taken_in(connection: Connection, kit: Kit, groups: Sequence[Group], me
     ]
     read = [understand(record, store.topic) for record in records]
     await store._take_in_one(connection, read, records)  # noqa: SLF001 - the transaction is the test's own
-
-
-def pages(plan: str) -> int:
-    """How many buffers a statement touched, by `explain (analyze, buffers, format json)`."""
-    (explained,) = json.loads(plan)
-    node: dict[str, Any] = explained["Plan"]
-    return sum(node[f"{where} {how} Blocks"] for where in ("Shared", "Local") for how in ("Hit", "Read"))

@@ -7,6 +7,8 @@ create index lane_due on lane ("group", due) where due is not null;
 create index lane_shop_due on lane ("group", shop, due) where due is not null;
 create index lane_blocked on lane ("group") where state = 'blocked';
 create index lane_crashed on lane ("group", due) where crashes > 0;
+-- What is dead stays in its lane: reading the lane, and looking for lanes that sleep, must not pass over it.
+create index inbox_ready on inbox ("group", subject, position) where state = 'ready';
 
 -- The request is kept, sealed, until the outcome is clear. The message at `position` stays while it is not: it is
 -- handled again when the effect is settled.
@@ -74,6 +76,6 @@ alter table relay drop column timeline, drop column system_identifier, drop colu
 drop index effect_subject, effect_position;
 alter table effect drop column settled_by, drop column first_at, drop column looks, drop column request, drop column position,
   drop column shop;
-drop index lane_crashed, lane_blocked, lane_shop_due, lane_due;
+drop index inbox_ready, lane_crashed, lane_blocked, lane_shop_due, lane_due;
 create index lane_due on lane (due) where due is not null;
 alter table lane drop column crashes;
