@@ -15,7 +15,7 @@ from shared.contracts.refusal import Refused
 from shared.contracts.topics import BY_NAME
 from shared.contracts.values import Identifier, Value, on_one_line
 from shared.messaging import repairs_of_lanes, repairs_of_records
-from shared.messaging.database import Connection, transaction
+from shared.messaging.database import Connection
 from shared.messaging.groups import Group
 from shared.messaging.ingest_by_hand import IngestByHand
 from shared.messaging.outbox import Outbox
@@ -42,7 +42,7 @@ Action = Callable[[Connection, Any, Operator], Awaitable[Repaired]]
 
 
 class Repairs:
-    """Does what operators want of one service's database, in a transaction of the caller or in one of its own."""
+    """Does what operators want of one service's database, in a transaction of the caller."""
 
     def __init__(
         self, pool: asyncpg.Pool, outbox: Outbox, groups: Sequence[Group], bells: Collection[Bell] = ()
@@ -57,14 +57,6 @@ class Repairs:
             TakeAgain: self._take_again,
             SettleEffect: self._settle,
         }
-
-    async def now(self, wanted: Wanted, operator: Operator) -> Repaired:
-        """Does it in a transaction of its own. Raises what `carry_out` raises, and OutcomeUnknown."""
-        async with transaction(self.pool) as connection:
-            repaired = await self.carry_out(connection, wanted, operator)
-            await self.record(connection, wanted, operator, repaired)
-        self.committed()
-        return repaired
 
     async def carry_out(self, connection: Connection, wanted: Wanted, operator: Operator) -> Repaired:
         """Does it and tells the order log, in the caller's transaction. Raises Refused where it cannot be done."""

@@ -31,7 +31,10 @@ def _outbox(row: asyncpg.Record) -> Entry:
 
 def _message(row: asyncpg.Record) -> Entry:
     dead = row["state"] == "dead"
-    state = f"dead after {row['attempts']} attempts: {row['error']}" if dead else "waits in its lane"
+    state = "waits in its lane"
+    if dead:
+        item = f"{row['group']}:{row['position']}"
+        state = f"dead after {row['attempts']} attempts ({item} for `dead retry` and `dead skip`): {row['error']}"
     text = f"{row['type']} of {row['source']}, taken in from {row['topic']}: {state}"
     return Entry(f"inbox {row['group']}", text, row["at"], wrong=dead, document=masked_record(row["record"]))
 
@@ -111,8 +114,8 @@ CHAPTERS = (
     ),
     Chapter(
         "inbox",
-        f"""{_INBOX} select i."group", i.state, i.attempts, i.error, m.at, m.type, m.source, m.topic, m.record
-        from few join inbox i on i."group" = few.value join message m using (position) where i.subject = $1
+        f"""{_INBOX} select i."group", i.position, i.state, i.attempts, i.error, m.at, m.type, m.source, m.topic,
+        m.record from few join inbox i on i."group" = few.value join message m using (position) where i.subject = $1
         order by position""",  # noqa: S608
         _message,
     ),

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from shared.messaging.incarnations import Life, open_next, present_life
+from shared.messaging.repairs import Operator, write_down
+from shared.ops.asking import Actor, Reason, Yes, operator_of
 from shared.ops.servers import Database, Given, Unavailable, connected, finish, one_database
 from shared.ops.shown import moment, print_table
 
@@ -12,7 +14,6 @@ Service = Annotated[
     str | None,
     typer.Argument(metavar="SERVICE", help="Whose database was set back.", show_default="the only one that is named"),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 NEXT = """
 1. Start {service}. Its relay goes on by itself; /readyz says so.
@@ -21,19 +22,22 @@ NEXT = """
 """
 
 
-def restored(given: Given, service: Service = None, *, yes: Yes = False) -> None:
+def restored(
+    given: Given, service: Service = None, reason: Reason = "", actor: Actor = "operator", *, yes: Yes = False
+) -> None:
     """Open a new incarnation of a database that was set back: a rolled-back disk, a loaded dump.
 
     Best while the service is stopped, before it is started on the restored database. A server that was restored from
     a base backup, or taken over from a standby, has another timeline: then the service does it by itself. Shows what it
     will do, and asks.
     """
-    database = one_database(given, service)
+    database, operator = one_database(given, service), operator_of(actor, reason)
     life = finish(_present(database))
     print_table(("", database.service), _shown(life))
     if not yes:
         typer.confirm(f"Open a new incarnation of {database}?", abort=True)
-    typer.echo(f"incarnation {finish(_open(database, life))} of {database} is open: whatever it says now belongs to it")
+    opened = finish(_open(database, life, operator))
+    typer.echo(f"incarnation {opened} of {database} is open: whatever it says now belongs to it")
     typer.echo(NEXT.format(service=database.service).strip())
 
 
@@ -63,10 +67,13 @@ async def _present(database: Database) -> Life:
     return life
 
 
-async def _open(database: Database, life: Life) -> int:
+async def _open(database: Database, life: Life, operator: Operator) -> int:
     """The incarnation that is open after this: ours, or one that somebody else opened after the same life."""
-    async with connected(database, writes=True) as connection:
+    async with connected(database, writes=True) as connection, connection.transaction():
         opened = await open_next(connection, life)
+        if opened is not None:
+            answer = f"incarnation {opened} is open"
+            await write_down(connection, "restored", {"previous": life.incarnation}, operator, answer, done=True)
         present = await present_life(connection)
     if present is None:
         raise Unavailable(f"{database} has lost the row of its table relay meanwhile")

@@ -10,7 +10,7 @@ from shared.contracts.refusal import Refused
 from shared.messaging.repairs import Operator
 from shared.messaging.wanted import RetryDead, SkipDead
 from tests.builders import an_order
-from tests.plugins.broken import MARIA, Clerk, a_dead_message, a_group, a_worker, dead, repairs_of, row, story
+from tests.plugins.broken import MARIA, Clerk, a_dead_message, a_group, a_worker, dead, repair, repairs_of, row, story
 from tests.plugins.kit import Kit, running
 from tests.plugins.lanes import arrive, is_idle, lane, said
 from tests.plugins.waiting import eventually
@@ -30,8 +30,8 @@ async def test_a_retried_message_is_handled_in_its_place_and_what_waited_behind_
     positions = await dead(kit, group, events, given_up=[0])
     assert (await lane(kit, str(order.id)))["state"] == "blocked"
 
-    done = await repairs_of(kit, group).now(
-        RetryDead(group="notifications", position=positions[events[0].meta.id]), MARIA
+    done = await repair(
+        repairs_of(kit, group), RetryDead(group="notifications", position=positions[events[0].meta.id]), MARIA
     )
 
     assert "in order" in done.answer
@@ -43,7 +43,7 @@ async def test_a_retry_begins_anew_with_its_counters(kit: Kit) -> None:
     order, position = await a_dead_message(kit)
     await kit.pool.execute("update lane set attempts = 9, crashes = 3, failing_since = now() - interval '1 day'")
     before = await lane(kit, str(order.id))
-    await repairs_of(kit, a_group()).now(RetryDead(group="notifications", position=position), MARIA)
+    await repair(repairs_of(kit, a_group()), RetryDead(group="notifications", position=position))
     after = await lane(kit, str(order.id))
     assert (after["state"], after["attempts"], after["crashes"], after["failing_since"]) == ("ready", 0, 0, None)
     assert (after["wake"], after["error"]) == (before["wake"] + 1, None)
@@ -55,7 +55,7 @@ async def test_a_retry_begins_anew_with_its_counters(kit: Kit) -> None:
 async def test_the_order_log_and_the_records_say_who_did_it_and_why(kit: Kit) -> None:
     order, position = await a_dead_message(kit)
     operator = Operator(actor="maria", reason="asked by asa@example.org")
-    await repairs_of(kit, a_group()).now(RetryDead(group="notifications", position=position), operator)
+    await repair(repairs_of(kit, a_group()), RetryDead(group="notifications", position=position), operator)
     (entry,) = await said(kit, "repair.made.v1")
     assert (entry["subject"], entry["shop"], entry["actor"]) == (str(order.id), order.shop, "maria")
     assert entry["data"]["action"] == "retry"
@@ -70,7 +70,7 @@ async def test_a_skipped_message_goes_and_what_waited_behind_it_follows(kit: Kit
     order, group = an_order(id=uuid4()), a_group()
     events = story(order, "ppp")
     positions = await dead(kit, group, events, given_up=[0])
-    await repairs_of(kit, group).now(SkipDead(group="notifications", position=positions[events[0].meta.id]), MARIA)
+    await repair(repairs_of(kit, group), SkipDead(group="notifications", position=positions[events[0].meta.id]))
     assert await works(kit, order) == [event.meta.id for event in events[1:]]
     assert await kit.count("inbox") == 0
     (entry,) = await said(kit, "repair.made.v1")
@@ -81,8 +81,8 @@ async def test_of_a_message_that_blocked_nothing_the_order_cannot_be_kept_and_th
     order, group = an_order(id=uuid4()), a_group()
     events = story(order, "cpp")
     positions = await dead(kit, group, events, given_up=[0])
-    done = await repairs_of(kit, group).now(
-        RetryDead(group="notifications", position=positions[events[0].meta.id]), MARIA
+    done = await repair(
+        repairs_of(kit, group), RetryDead(group="notifications", position=positions[events[0].meta.id]), MARIA
     )
     assert "the order is not kept" in done.answer
     assert await works(kit, order) == [events[0].meta.id]
@@ -95,11 +95,11 @@ async def test_what_blocked_nothing_does_not_open_a_lane_that_another_message_bl
     skipped, blocking = (positions[event.meta.id] for event in events[:2])
     repairs = repairs_of(kit, group)
 
-    done = await repairs.now(RetryDead(group="notifications", position=skipped), MARIA)
+    done = await repair(repairs, RetryDead(group="notifications", position=skipped))
     assert "another dead message" in done.answer
     assert (await lane(kit, str(order.id)))["state"] == "blocked"
 
-    await repairs.now(RetryDead(group="notifications", position=blocking), MARIA)
+    await repair(repairs, RetryDead(group="notifications", position=blocking))
     assert await works(kit, order) == [event.meta.id for event in events]
 
 
@@ -107,7 +107,7 @@ async def test_a_blocked_lane_stays_so_when_a_message_that_did_not_block_it_is_s
     order, group = an_order(id=uuid4()), a_group()
     events = story(order, "cpp")
     positions = await dead(kit, group, events, given_up=[0, 1])
-    await repairs_of(kit, group).now(SkipDead(group="notifications", position=positions[events[0].meta.id]), MARIA)
+    await repair(repairs_of(kit, group), SkipDead(group="notifications", position=positions[events[0].meta.id]))
     assert (await lane(kit, str(order.id)))["state"] == "blocked"
 
 
@@ -116,7 +116,7 @@ async def test_a_lane_that_is_gone_is_made_again(kit: Kit) -> None:
     (event,) = story(order, "c")
     positions = await dead(kit, group, [event], given_up=[0])
     await kit.pool.execute("delete from lane")
-    await repairs_of(kit, group).now(RetryDead(group="notifications", position=positions[event.meta.id]), MARIA)
+    await repair(repairs_of(kit, group), RetryDead(group="notifications", position=positions[event.meta.id]))
     assert (await lane(kit, str(order.id)))["shop"] == order.shop
     assert await works(kit, order) == [event.meta.id]
 
@@ -124,7 +124,7 @@ async def test_a_lane_that_is_gone_is_made_again(kit: Kit) -> None:
 async def test_a_message_is_skipped_also_where_its_lane_is_gone(kit: Kit) -> None:
     _, position = await a_dead_message(kit)
     await kit.pool.execute("delete from lane")
-    await repairs_of(kit, a_group()).now(SkipDead(group="notifications", position=position), MARIA)
+    await repair(repairs_of(kit, a_group()), SkipDead(group="notifications", position=position))
     assert await kit.count("inbox") == 0
     assert [entry["shop"] for entry in await said(kit, "repair.made.v1")] == ["nordic-tea"]
 
@@ -137,7 +137,7 @@ async def test_a_lane_that_is_being_worked_keeps_its_lease_and_takes_the_message
         "update lane set state = 'leased', token = gen_random_uuid(), due = now() + interval '9 s', attempts = 4"
     )
     before = await lane(kit, str(order.id))
-    await repairs_of(kit, group).now(RetryDead(group="notifications", position=positions[event.meta.id]), MARIA)
+    await repair(repairs_of(kit, group), RetryDead(group="notifications", position=positions[event.meta.id]))
     after = await lane(kit, str(order.id))
     assert [after[name] for name in ("state", "token", "due", "attempts")] == [
         before[name] for name in ("state", "token", "due", "attempts")
@@ -145,10 +145,25 @@ async def test_a_lane_that_is_being_worked_keeps_its_lease_and_takes_the_message
     assert after["wake"] == before["wake"] + 1
 
 
+async def test_what_is_retried_while_its_lane_is_worked_is_not_slept_over(kit: Kit) -> None:
+    order, group, clerk = an_order(id=uuid4()), a_group(), Clerk()
+    first, second = story(order, "cp")
+    positions = await dead(kit, group, [first], given_up=[0])
+    clerk.gate.clear()
+    await arrive(kit, group, [second])
+    async with running(a_worker(kit, group, clerk)):
+        await eventually(lambda: state_is(kit, order, "leased"))
+        await repair(repairs_of(kit, group), RetryDead(group="notifications", position=positions[first.meta.id]))
+        clerk.gate.set()
+        await eventually(lambda: is_idle(kit, str(order.id)))
+    assert clerk.handled == [second.meta.id, first.meta.id]
+    assert await kit.count("inbox") == 0
+
+
 async def test_of_two_operators_at_once_one_does_it_and_the_other_is_told(kit: Kit) -> None:
     _, position = await a_dead_message(kit)
     repairs, wanted = repairs_of(kit, a_group()), RetryDead(group="notifications", position=position)
-    outcomes = await asyncio.gather(*(repairs.now(wanted, MARIA) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(repair(repairs, wanted) for _ in range(5)), return_exceptions=True)
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     assert len(refused) == 4
     assert {refusal.reason for refusal in refused} == {"not-dead"}
@@ -160,8 +175,8 @@ async def test_one_who_skips_and_one_who_retries_at_once_do_not_both_succeed(kit
     _, position = await a_dead_message(kit)
     repairs = repairs_of(kit, a_group())
     outcomes = await asyncio.gather(
-        repairs.now(RetryDead(group="notifications", position=position), MARIA),
-        repairs.now(SkipDead(group="notifications", position=position), MARIA),
+        repair(repairs, RetryDead(group="notifications", position=position)),
+        repair(repairs, SkipDead(group="notifications", position=position)),
         return_exceptions=True,
     )
     assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 1
@@ -171,14 +186,14 @@ async def test_one_who_skips_and_one_who_retries_at_once_do_not_both_succeed(kit
 async def test_what_is_not_dead_cannot_be_repaired(kit: Kit, wanted: RetryDead | SkipDead) -> None:
     await arrive(kit, a_group(), story(an_order(id=uuid4()), "p"))
     with pytest.raises(Refused, match="no dead message"):
-        await repairs_of(kit, a_group()).now(wanted, MARIA)
+        await repair(repairs_of(kit, a_group()), wanted)
     assert (await kit.count("repair"), await kit.count("inbox", "state = 'ready'")) == (0, 1)
 
 
 async def test_a_message_of_a_group_that_nobody_works_here_is_not_made_ready(kit: Kit) -> None:
     _, position = await a_dead_message(kit)
     with pytest.raises(Refused, match="no group notifications"):
-        await repairs_of(kit).now(RetryDead(group="notifications", position=position), MARIA)
+        await repair(repairs_of(kit), RetryDead(group="notifications", position=position))
 
 
 async def test_a_message_that_is_given_up_again_blocks_again_and_is_the_one_that_opens_the_lane(kit: Kit) -> None:
@@ -193,7 +208,7 @@ async def test_a_message_that_is_given_up_again_blocks_again_and_is_the_one_that
             async with running(a_worker(kit, group, clerk)):
                 await eventually(lambda: state_is(kit, order, "blocked"))
         else:
-            await repairs.now(RetryDead(group="notifications", position=positions[first.meta.id]), MARIA)
+            await repair(repairs, RetryDead(group="notifications", position=positions[first.meta.id]))
         assert await state_is(kit, order, expected)
     assert await works(kit, order) == [event.meta.id for event in events]
     assert second.meta.id not in positions

@@ -17,7 +17,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.wanted import AcceptGap, ReleaseKey, TakeAgain
 from tests.builders import an_order, to_place
 from tests.integration.test_kit_ingest import a_record, an_entry, commands, inbox, log
-from tests.plugins.broken import MARIA, repairs_of, row
+from tests.plugins.broken import repair, repairs_of, row
 from tests.plugins.kit import Kit, running
 from tests.plugins.lanes import said
 from tests.plugins.waiting import eventually
@@ -45,7 +45,7 @@ def a_gap(order: str, first: int, last: int, incarnation: int = LIFE) -> AcceptG
 async def test_an_accepted_gap_lets_flow_what_was_held_behind_it(kit: Kit) -> None:
     order = str(uuid4())
     await take(kit, *(an_entry(order, n) for n in (1, 4, 5, 7)))
-    done = await repairs_of(kit, log).now(a_gap(order, 2, 3), MARIA)
+    done = await repair(repairs_of(kit, log), a_gap(order, 2, 3))
     assert await inbox(kit, order) == ["01", "04", "05"]
     assert done.answer == "2 given up; of what was held: 2 taken in"
     assert await kit.count("held", "n = 7") == 1
@@ -60,7 +60,7 @@ async def test_what_comes_later_with_a_number_that_was_given_up_is_quarantined_a
     order = str(uuid4())
     first, fourth, late = (an_entry(order, n) for n in (1, 4, 3))
     await take(kit, first, fourth)
-    await repairs_of(kit, log).now(a_gap(order, 2, 3), MARIA)
+    await repair(repairs_of(kit, log), a_gap(order, 2, 3))
     await take(kit, late, fourth, late, at=10)
     assert await inbox(kit, order) == ["01", "04"]
     rows = await kit.pool.fetch('select "offset", reason from quarantine order by 1')
@@ -71,7 +71,7 @@ async def test_what_comes_later_with_a_number_that_was_given_up_is_quarantined_a
 async def test_the_first_number_of_a_stream_can_be_missing_too(kit: Kit) -> None:
     order = str(uuid4())
     await take(kit, an_entry(order, 3))
-    await repairs_of(kit, log).now(a_gap(order, 1, 2), MARIA)
+    await repair(repairs_of(kit, log), a_gap(order, 1, 2))
     assert await inbox(kit, order) == ["03"]
     await take(kit, an_entry(order, 2), an_entry(order, 4), at=5)
     assert await inbox(kit, order) == ["03", "04"]
@@ -82,9 +82,9 @@ async def test_a_gap_at_the_beginning_of_a_new_life_is_one_of_that_life(kit: Kit
     order = str(uuid4())
     await take(kit, an_entry(order, 1), an_entry(order, 4, LIFE + 5), an_entry(order, 9))
     with pytest.raises(Refused, match=r"what is missing now is 1700000000\.000000000002 to 1700000000\.000000000008"):
-        await repairs_of(kit, log).now(a_gap(order, 2, 3, LIFE + 5), MARIA)
+        await repair(repairs_of(kit, log), a_gap(order, 2, 3, LIFE + 5))
     await kit.pool.execute("delete from held where n = 9")
-    await repairs_of(kit, log).now(a_gap(order, 2, 3, LIFE + 5), MARIA)
+    await repair(repairs_of(kit, log), a_gap(order, 2, 3, LIFE + 5))
     assert await inbox(kit, order) == ["01", "04"]
     await take(kit, an_entry(order, 2), an_entry(order, 3, LIFE + 5), at=20)
     assert [row["offset"] for row in await kit.pool.fetch('select "offset" from quarantine')] == [21]
@@ -95,7 +95,7 @@ async def test_only_the_gap_that_was_seen_is_accepted(kit: Kit, seen: tuple[int,
     order = str(uuid4())
     await take(kit, *(an_entry(order, n) for n in (1, 4)))
     with pytest.raises(Refused, match="what is missing now is"):
-        await repairs_of(kit, log).now(a_gap(order, *seen), MARIA)
+        await repair(repairs_of(kit, log), a_gap(order, *seen))
     assert (await kit.count("accepted_gap"), await kit.count("held"), await kit.count("repair")) == (0, 1, 0)
 
 
@@ -103,13 +103,13 @@ async def test_a_gap_that_was_filled_meanwhile_is_none(kit: Kit) -> None:
     order = str(uuid4())
     await take(kit, *(an_entry(order, n) for n in (1, 3, 2)))
     with pytest.raises(Refused, match="nothing of this stream is held back"):
-        await repairs_of(kit, log).now(a_gap(order, 2, 2), MARIA)
+        await repair(repairs_of(kit, log), a_gap(order, 2, 2))
     assert await kit.count("cursor", "last = 3") == 1
 
 
 async def test_a_stream_that_nobody_knows_is_not_made_by_a_refusal(kit: Kit) -> None:
     with pytest.raises(Refused):
-        await repairs_of(kit, log).now(a_gap(str(uuid4()), 1, 1), MARIA)
+        await repair(repairs_of(kit, log), a_gap(str(uuid4()), 1, 1))
     assert await kit.count("cursor") == 0
 
 
@@ -117,7 +117,7 @@ async def test_of_two_operators_who_accept_a_gap_at_once_one_does(kit: Kit) -> N
     order = str(uuid4())
     await take(kit, *(an_entry(order, n) for n in (1, 4)))
     repairs = repairs_of(kit, log)
-    outcomes = await asyncio.gather(*(repairs.now(a_gap(order, 2, 3), MARIA) for _ in range(4)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(repair(repairs, a_gap(order, 2, 3)) for _ in range(4)), return_exceptions=True)
     assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 3
     assert await inbox(kit, order) == ["01", "04"]
 
@@ -126,7 +126,7 @@ async def test_the_missing_record_and_the_operator_at_once_do_not_both_win(kit: 
     order, repairs = str(uuid4()), repairs_of(kit, log)
     await take(kit, *(an_entry(order, n) for n in (1, 3)))
     await asyncio.gather(
-        repairs.now(a_gap(order, 2, 2), MARIA), take(kit, an_entry(order, 2), at=9), return_exceptions=True
+        repair(repairs, a_gap(order, 2, 2)), take(kit, an_entry(order, 2), at=9), return_exceptions=True
     )
     taken, given_up = await inbox(kit, order) == ["01", "02", "03"], await kit.count("accepted_gap") == 1
     assert taken != given_up
@@ -167,7 +167,7 @@ async def test_a_record_that_is_understood_now_is_taken_in_and_leaves_the_quaran
     (position,) = await quarantine(kit, b"not yet")
     await mend(kit, position, an_entry(order, 1, correlationid="the-beginning"))
     offsets = await kit.pool.fetch("select * from consumed")
-    done = await repairs_of(kit, log).now(TakeAgain(position=position), MARIA)
+    done = await repair(repairs_of(kit, log), TakeAgain(position=position))
     assert (done.done, done.answer) == (True, "it is taken in")
     assert await inbox(kit, order) == ["01"]
     assert (await kit.count("quarantine"), await kit.pool.fetch("select * from consumed")) == (0, offsets)
@@ -179,7 +179,7 @@ async def test_a_record_that_is_understood_now_is_taken_in_and_leaves_the_quaran
 async def test_a_record_that_is_still_not_understood_stays_with_the_reason_of_now(kit: Kit) -> None:
     (position,) = await quarantine(kit, b"not yet")
     await kit.pool.execute("update quarantine set reason = 'of an older version'")
-    done = await repairs_of(kit, log).now(TakeAgain(position=position), MARIA)
+    done = await repair(repairs_of(kit, log), TakeAgain(position=position))
     assert not done.done
     kept = await row(kit, "select reason from quarantine")
     assert kept["reason"] != "of an older version"
@@ -194,7 +194,7 @@ async def test_a_record_that_came_again_meanwhile_is_not_handled_twice(kit: Kit)
     entry = an_entry(order, 1)
     await mend(kit, position, entry)
     await take(kit, entry, at=5)
-    done = await repairs_of(kit, log).now(TakeAgain(position=position), MARIA)
+    done = await repair(repairs_of(kit, log), TakeAgain(position=position))
     assert "already" in done.answer
     assert (await inbox(kit, order), await kit.count("quarantine")) == (["01"], 0)
 
@@ -203,7 +203,7 @@ async def test_a_record_whose_turn_has_not_come_is_held(kit: Kit) -> None:
     order = str(uuid4())
     (position,) = await quarantine(kit, b"not yet")
     await mend(kit, position, an_entry(order, 2))
-    done = await repairs_of(kit, log).now(TakeAgain(position=position), MARIA)
+    done = await repair(repairs_of(kit, log), TakeAgain(position=position))
     assert "held" in done.answer
     assert (await kit.count("held"), await kit.count("quarantine")) == (1, 0)
     await take(kit, an_entry(order, 1), at=5)
@@ -215,7 +215,7 @@ async def test_a_record_fills_the_gap_that_its_quarantine_left(kit: Kit) -> None
     (position,) = await quarantine(kit, b"not yet")
     await mend(kit, position, an_entry(order, 1))
     await take(kit, an_entry(order, 2), at=5)
-    await repairs_of(kit, log).now(TakeAgain(position=position), MARIA)
+    await repair(repairs_of(kit, log), TakeAgain(position=position))
     assert await inbox(kit, order) == ["01", "02"]
 
 
@@ -224,7 +224,7 @@ async def test_what_postgresql_refuses_stays_and_takes_nothing_with_it(kit: Kit)
     (position,) = await quarantine(kit, b"not yet")
     await mend(kit, position, an_entry(order, 1))
     await kit.pool.execute("alter table message add constraint no_message check (false)")
-    done = await repairs_of(kit, log).now(TakeAgain(position=position), MARIA)
+    done = await repair(repairs_of(kit, log), TakeAgain(position=position))
     assert "PostgreSQL refuses it" in done.answer
     assert (await kit.count("quarantine"), await kit.count("cursor")) == (1, 0)
 
@@ -235,12 +235,12 @@ async def test_a_command_and_a_fact_are_taken_again_too(kit: Kit) -> None:
     (position,) = await quarantine(kit, b"x", topic=ORDERS_COMMANDS)
     document = an_entry(placing.subject, 1, source="/shop-front", id=placing.meta.id) | {"type": placing.type}
     await mend(kit, position, document | {"data": json.loads(placing.model_dump_json())})
-    await repairs_of(kit, commands).now(TakeAgain(position=position), MARIA)
+    await repair(repairs_of(kit, commands), TakeAgain(position=position))
     assert await kit.count("inbox", "\"group\" = 'orders.commands'") == 1
 
     (position,) = await quarantine(kit, b"x", topic=SHOPS_FACTS)
     await mend(kit, position, an_entry("nordic-tea/orders", 3) | {"type": "shop.weather.v1", "data": {}})
-    done = await repairs_of(kit, commands).now(TakeAgain(position=position), MARIA)
+    done = await repair(repairs_of(kit, commands), TakeAgain(position=position))
     assert done.done
     assert (await kit.count("fact"), await kit.count("quarantine")) == (1, 0)
 
@@ -251,7 +251,7 @@ async def test_of_two_who_read_a_record_again_at_once_one_does(kit: Kit) -> None
     await mend(kit, position, an_entry(order, 1))
     repairs = repairs_of(kit, log)
     outcomes = await asyncio.gather(
-        *(repairs.now(TakeAgain(position=position), MARIA) for _ in range(4)), return_exceptions=True
+        *(repair(repairs, TakeAgain(position=position)) for _ in range(4)), return_exceptions=True
     )
     assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 3
     assert (await inbox(kit, order), len(await said(kit, "repair.made.v1"))) == (["01"], 1)
@@ -266,7 +266,7 @@ async def test_reading_again_and_the_record_coming_again_at_once_do_not_deadlock
         holding = other.transaction()
         await holding.start()
         await other.execute("select from cursor where subject = $1 for update", order)
-        again = asyncio.create_task(repairs.now(TakeAgain(position=position), MARIA))
+        again = asyncio.create_task(repair(repairs, TakeAgain(position=position)))
         await eventually(lambda: somebody_waits(kit))
         await other.execute("update quarantine set reason = reason where position = $1", position)
         await holding.commit()
@@ -279,10 +279,10 @@ async def somebody_waits(kit: Kit) -> bool:
 
 async def test_a_record_that_is_gone_or_of_a_topic_that_is_not_read_here_is_refused(kit: Kit) -> None:
     with pytest.raises(Refused, match="nothing is quarantined at 1"):
-        await repairs_of(kit, log).now(TakeAgain(position=1), MARIA)
+        await repair(repairs_of(kit, log), TakeAgain(position=1))
     (position,) = await quarantine(kit, b"x")
     with pytest.raises(Refused, match=r"orders\.log is not read here"):
-        await repairs_of(kit, commands).now(TakeAgain(position=position), MARIA)
+        await repair(repairs_of(kit, commands), TakeAgain(position=position))
 
 
 PARKED = "insert into parked (topic, aggregateid, error) values ('orders.events', $1, 'too large')"
@@ -296,7 +296,7 @@ async def test_a_parked_key_is_let_go_and_its_records_are_sent_in_order(kit_on_k
     relay = Relay(kit.dsn, kit.kafka, kit.bell, prefix=kit.prefix, poll=0.05)
     async with running(relay):
         await eventually(lambda: left(kit, 3))
-        done = await repairs_of(kit).now(ReleaseKey(topic="orders.events", key=str(order.id)), MARIA)
+        done = await repair(repairs_of(kit), ReleaseKey(topic="orders.events", key=str(order.id)))
         await eventually(lambda: left(kit, 0))
     assert done.answer == "it is sent again: 3 in order"
     sent = [json.loads(record.value)["sequence"][-1] for record in await kit.records(ORDERS_EVENTS)]
@@ -313,12 +313,12 @@ async def left(kit: Kit, count: int) -> bool:
 
 async def test_a_key_that_is_not_parked_cannot_be_released(kit: Kit) -> None:
     with pytest.raises(Refused, match="nothing of x is parked"):
-        await repairs_of(kit).now(ReleaseKey(topic="orders.events", key="x"), MARIA)
+        await repair(repairs_of(kit), ReleaseKey(topic="orders.events", key="x"))
 
 
 async def test_a_key_behind_which_nothing_waits_is_released_without_an_entry(kit: Kit) -> None:
     await kit.pool.execute(PARKED, str(uuid4()))
     key = (await row(kit, "select aggregateid from parked"))["aggregateid"]
-    done = await repairs_of(kit).now(ReleaseKey(topic="orders.events", key=key), MARIA)
+    done = await repair(repairs_of(kit), ReleaseKey(topic="orders.events", key=key))
     assert "nothing waits" in done.answer
     assert (await kit.count("parked"), await kit.count("outbox")) == (0, 0)

@@ -17,7 +17,7 @@ from shared.messaging.outside import OutsideWorker
 from shared.messaging.repairs import Operator
 from shared.messaging.wanted import RetryDead, SettleEffect
 from tests.builders import an_order
-from tests.plugins.broken import MARIA, repairs_of, row, story
+from tests.plugins.broken import MARIA, repair, repairs_of, row, story
 from tests.plugins.kit import Kit, running
 from tests.plugins.lanes import arrive, is_idle, lane, said
 from tests.plugins.waiting import eventually
@@ -91,7 +91,7 @@ async def scene(kit: Kit) -> Scene:
 
 
 async def test_what_happened_is_not_called_for_again_and_its_cause_is_told_so(scene: Scene) -> None:
-    done = await scene.repairs.now(scene.settled(happened=True), MARIA)
+    done = await repair(scene.repairs, scene.settled(happened=True))
     await scene.works()
     assert (done.answer, scene.till.calls) == ("it happened", 1)
     assert isinstance(scene.till.outcomes[-1], Done)
@@ -99,21 +99,21 @@ async def test_what_happened_is_not_called_for_again_and_its_cause_is_told_so(sc
 
 async def test_what_did_not_happen_is_called_for_again(scene: Scene) -> None:
     scene.till.answer = Done({"id": "abc"})
-    done = await scene.repairs.now(scene.settled(happened=False), MARIA)
+    done = await repair(scene.repairs, scene.settled(happened=False))
     await scene.works()
     assert (done.answer, scene.till.calls) == ("it did not happen: the call is made again", 2)
     assert scene.till.outcomes[-1] == Done({"id": "abc"})
 
 
 async def test_what_did_not_happen_can_be_given_up_with_the_reason(scene: Scene) -> None:
-    done = await scene.repairs.now(scene.settled(happened=False, again=False), MARIA)
+    done = await repair(scene.repairs, scene.settled(happened=False, again=False))
     await scene.works()
     assert (done.answer, scene.till.calls) == ("it did not happen: it is given up", 1)
     assert scene.till.outcomes[-1] == Failed("settled-by-person", MARIA.reason)
 
 
 async def test_the_order_log_says_who_settled_it_and_why(scene: Scene) -> None:
-    await scene.repairs.now(scene.settled(happened=True), Operator(actor="maria", reason="the bank has it"))
+    await repair(scene.repairs, scene.settled(happened=True), Operator(actor="maria", reason="the bank has it"))
     (entry,) = await said(scene.kit, "effect.settled.v1")
     assert (entry["subject"], entry["shop"], entry["actor"]) == (str(scene.order.id), scene.order.shop, "maria")
     told = {name: entry["data"][name] for name in ("effect", "key", "happened", "settled_by", "reason")}
@@ -129,7 +129,7 @@ async def test_the_order_log_says_who_settled_it_and_why(scene: Scene) -> None:
 
 async def test_of_two_persons_who_know_better_one_is_believed(scene: Scene) -> None:
     outcomes = await asyncio.gather(
-        *(scene.repairs.now(scene.settled(happened=happened), MARIA) for happened in (True, False, True)),
+        *(repair(scene.repairs, scene.settled(happened=happened)) for happened in (True, False, True)),
         return_exceptions=True,
     )
     assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 2
@@ -137,16 +137,16 @@ async def test_of_two_persons_who_know_better_one_is_believed(scene: Scene) -> N
 
 
 async def test_what_is_known_or_was_never_called_cannot_be_settled(scene: Scene) -> None:
-    await scene.repairs.now(scene.settled(happened=True), MARIA)
+    await repair(scene.repairs, scene.settled(happened=True))
     with pytest.raises(Refused, match="settled already"):
-        await scene.repairs.now(scene.settled(happened=False), MARIA)
+        await repair(scene.repairs, scene.settled(happened=False))
     with pytest.raises(Refused, match="there is no effect x"):
-        await scene.repairs.now(SettleEffect(key="x", happened=True), MARIA)
+        await repair(scene.repairs, SettleEffect(key="x", happened=True))
 
 
 async def test_where_the_message_is_gone_the_answer_says_that_nothing_is_handled_again(scene: Scene) -> None:
     await scene.kit.pool.execute("delete from message")
-    done = await scene.repairs.now(scene.settled(happened=True), MARIA)
+    done = await repair(scene.repairs, scene.settled(happened=True))
     assert done.answer == "it happened; its message is no longer here, so nothing is handled again"
 
 
@@ -161,10 +161,10 @@ async def test_settling_the_effect_of_a_dead_message_leaves_it_to_be_retried(kit
     await arrive(kit, scene.group, scene.events)
     async with running(scene.worker()):
         await eventually(lambda: is_blocked(scene))
-    done = await scene.repairs.now(scene.settled(happened=True), MARIA)
+    done = await repair(scene.repairs, scene.settled(happened=True))
     assert "its message is dead" in done.answer
     dead = await kit.pool.fetchval("select position from inbox where state = 'dead'")
-    await scene.repairs.now(RetryDead(group="payments", position=dead), MARIA)
+    await repair(scene.repairs, RetryDead(group="payments", position=dead))
     scene.till.then, scene.till.answer = (lambda: None), Done({})
     await scene.works()
     assert [type(outcome) for outcome in scene.till.outcomes[1:]] == [Done, Done]

@@ -14,7 +14,7 @@ from shared.messaging.wanted import SkipDead
 from tests.builders import an_order, to_place
 from tests.integration.test_kit_ingest import an_entry
 from tests.integration.test_kit_repairs_of_records import quarantine, take
-from tests.plugins.broken import MARIA, a_dead_message, a_group, dead, repairs_of, story
+from tests.plugins.broken import a_dead_message, a_group, dead, repair, repairs_of, story
 from tests.plugins.kit import Kit
 
 UNKNOWN = """
@@ -144,5 +144,5 @@ async def test_a_parked_key_tells_how_much_waits_behind_it(kit: Kit) -> None:
 
 async def test_what_is_repaired_is_listed_no_longer(kit: Kit) -> None:
     _, position = await a_dead_message(kit)
-    await repairs_of(kit, a_group()).now(SkipDead(group="notifications", position=position), MARIA)
+    await repair(repairs_of(kit, a_group()), SkipDead(group="notifications", position=position))
     assert await ids(trouble.dead, kit) == []

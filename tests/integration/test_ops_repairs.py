@@ -51,6 +51,16 @@ async def test_dead_messages_are_listed_and_shown_without_personal_data(kit: Kit
     assert (document["id"], document["blocks"]) == (f"shop/notifications:{position}", True)
 
 
+async def test_the_story_of_an_order_names_its_dead_message(kit: Kit) -> None:
+    order, position = await a_dead_message(kit)
+    (told,) = [
+        entry
+        for entry in (await typed(kit, "journey", str(order.id), "--no-topics", "--json")).document["story"]
+        if entry["what"] == "inbox notifications"
+    ]
+    assert f"dead after 1 attempts (notifications:{position} for `dead retry` and `dead skip`)" in told["text"]
+
+
 async def test_a_list_shows_what_fits(kit: Kit) -> None:
     await a_dead_message(kit)
     for options, fits in (

@@ -20,8 +20,10 @@ async def test_it_shows_what_it_will_do_asks_and_says_what_to_do_next(kit: Kit) 
     assert "the same as before" in refused.out
     assert await incarnation(kit) == before
 
-    answer = await ops("restored", "-d", f"orders={kit.dsn}", says="y\n")
+    answer = await ops("restored", "-d", f"orders={kit.dsn}", "--actor", "maria", "--reason", "a dump", says="y\n")
     assert answer.code == 0, answer.err
+    kept = await kit.pool.fetchrow("select actor, action, reason, state from repair")
+    assert tuple(kept or ()) == ("maria", "restored", "a dump", "done")
     after = await incarnation(kit)
     assert after > before
     assert f"incarnation {after} of the database of orders is open" in answer.out

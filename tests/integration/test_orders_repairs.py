@@ -10,6 +10,7 @@ from shared.messaging.repairs import Operator, Repairs
 from shared.messaging.wanted import SkipDead
 from shared.runtime.database import connected
 from tests.builders import an_order, to_place
+from tests.plugins.broken import repair
 from tests.plugins.orders import OrdersAlone
 
 
@@ -24,7 +25,7 @@ async def test_a_repair_of_a_command_is_on_the_timeline_of_its_order(orders_alon
 
     repairs = Repairs(orders_alone.pool, orders_alone.outbox, [commands, log])
     operator = Operator(actor="maria", reason="placed twice")
-    await repairs.now(SkipDead(group="orders.commands", position=position), operator)
+    await repair(repairs, SkipDead(group="orders.commands", position=position), operator)
 
     async with connected(orders_alone.pool) as connection:
         page = await read_page(connection, command.order_id, "nordic-tea", limit=10)

@@ -1,5 +1,6 @@
 """What needs a person, made as it comes about: messages that are given up, gaps, records that nobody understands."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -11,10 +12,13 @@ from shared.contracts.message import Sequence as Number
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
 from shared.contracts.topics import ORDERS_EVENTS
+from shared.messaging.database import transaction
 from shared.messaging.failures import Reject
 from shared.messaging.groups import Group
 from shared.messaging.outside import OutsideWorker
+from shared.messaging.repaired import Repaired
 from shared.messaging.repairs import Operator, Repairs
+from shared.messaging.wanted import Wanted
 from tests.builders import an_order, confirmation_requested, placed
 from tests.plugins.kit import Kit, running
 from tests.plugins.lanes import arrive
@@ -29,10 +33,13 @@ class Clerk:
     def __init__(self) -> None:
         self.rejects: set[str] = set()
         self.handled: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def see(self, event: OrderEvent) -> list[Message]:
         if event.meta.id in self.rejects:
             raise Reject("no such template: asa@example.org")
+        await self.gate.wait()
         self.handled.append(event.meta.id)
         return []
 
@@ -55,6 +62,15 @@ def a_group(*, blocks: bool = True) -> Group:
 def repairs_of(kit: Kit, *groups: Group) -> Repairs:
     """What a service with these groups repairs with."""
     return Repairs(kit.pool, kit.outbox, groups, [kit.bell])
+
+
+async def repair(repairs: Repairs, wanted: Wanted, operator: Operator = MARIA) -> Repaired:
+    """Does it in a transaction of its own."""
+    async with transaction(repairs.pool) as connection:
+        repaired = await repairs.carry_out(connection, wanted, operator)
+        await repairs.record(connection, wanted, operator, repaired)
+    repairs.committed()
+    return repaired
 
 
 def a_worker(kit: Kit, group: Group, clerk: Clerk) -> OutsideWorker:
