@@ -52,6 +52,7 @@ async def compose(settings: OrdersSettings) -> Service:
         outbox_age=lambda: messaging.gauges.outbox_age,
         outbox_age_limit=settings.outbox_age_limit,
         wait=settings.database_wait,
+        refused=lambda: messaging.consent.refused,
     )
     return Service(
         "orders",

@@ -38,13 +38,16 @@ class Desk:
     outbox_age: Callable[[], float]
     outbox_age_limit: float = 600.0
     wait: float = 5.0
+    refused: Callable[[], str] = str
+    """Why the database may say nothing now, or empty."""
 
     async def carry_out(self, command: OrderCommand, request: Request, reply: Reply) -> Answer:
         """Run a received command and answer it; a request that was answered before gets its first answer again.
 
         Raises Refused as the handler does, AnsweredBefore and KeyReused as `remember` does, OutcomeUnknown when
-        COMMIT got no answer, and a 503 Problem while the outbox is too old.
+        COMMIT got no answer, and a 503 Problem while the outbox is too old or the database was set back.
         """
+        self._refuse_while_set_back()
         self._refuse_while_behind()
         try:
             answer = await self._once(command, request, reply, look=not isinstance(command, PlaceOrder))
@@ -71,6 +74,11 @@ class Desk:
             await remember(connection, request.shop, request.key, request.hash, answer)
         crash_point("command.committed")
         return answer
+
+    def _refuse_while_set_back(self) -> None:
+        if self.refused():
+            title = "The database was set back; nothing is accepted until an operator has looked at it."
+            raise Problem(503, "database-set-back", title, headers={"Retry-After": "30"})
 
     def _refuse_while_behind(self) -> None:
         if self.outbox_age() > self.outbox_age_limit:

@@ -38,19 +38,15 @@ class Entry:
     """Whether it is orders' own, lost in a restore, and the order log brought it back."""
 
     @classmethod
-    def of(cls, message: LogEntry, recorded_at: datetime, life: int | None = None) -> "Entry":
-        """What a stamped message of the order log says; a time that no database can keep becomes that of recording.
-
-        `life` is the database's present incarnation where the message comes from the topic.
-        """
+    def of(cls, message: LogEntry, recorded_at: datetime, *, came_by_topic: bool = False) -> "Entry":
+        """What a stamped message of the order log says; a time that no database can keep becomes that of recording."""
         meta = message.meta
-        incarnation = meta.sequence.incarnation if meta.sequence else 0
         return cls(
             order_id=message.order_id,
             shop=meta.shop,
             id=meta.id,
             source=meta.source,
-            incarnation=incarnation,
+            incarnation=meta.sequence.incarnation if meta.sequence else 0,
             type=message.type,
             at=meta.time.astimezone(UTC) if 1 < meta.time.year < LAST_YEAR else recorded_at,
             actor=meta.actor,
@@ -60,7 +56,7 @@ class Entry:
             parameters=dict(message.parameters),
             data=message.model_dump(mode="json", exclude=COMMON),
             recorded_at=recorded_at,
-            from_before_restore=life is not None and meta.source == OWN and incarnation < life,
+            from_before_restore=came_by_topic and meta.source == OWN,
         )
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.orders.domain.chain import digest, first_broken
-from services.orders.entry import OWN, Entry
+from services.orders.entry import Entry
 from shared.contracts.message import Message, now
 from shared.contracts.order_log import LogEntry
 from shared.messaging.database import Connection
@@ -37,7 +37,6 @@ PAGE = """
 select * from timeline
 where order_id = $1 and shop = $2 and n > $3 and ($4::text[] is null or type = any($4)) order by n limit $5
 """
-PRESENT_LIFE = "select incarnation from relay"
 CHAIN = "select * from timeline where order_id = $1 order by n"
 HEAD = "select n, hash from timeline_head where order_id = $1"
 
@@ -57,20 +56,23 @@ class Timeline:
         self._entries.append(entry)
 
     async def flush(self) -> None:
-        """Write what was added; orders' own entries of an older life are marked where they were lost."""
-        own = any(entry.meta.source == OWN for entry in self._entries)
-        await record(self._connection, self._entries, await self._connection.fetchval(PRESENT_LIFE) if own else None)
+        """Write what was added."""
+        await record(self._connection, self._entries, came_by_topic=True)
 
 
-async def record(connection: Connection, stamped: Sequence[Message], life: int | None = None) -> None:
+async def record(connection: Connection, stamped: Sequence[Message], *, came_by_topic: bool = False) -> None:
     """Append the order log's entries among these stamped messages, each to its order's timeline, in the order given.
 
     Entries that are there already, by order, source and id, are left as they were recorded: so orders' own ones, which
-    are written in their command's transaction, may come back from the topic. Those that are new although their life is
-    older than `life` are marked. Heads are locked in the order of the ids.
+    are written in their command's transaction, may come back from the topic; one that is new then was lost in a restore
+    and is marked. Heads are locked in the order of the ids.
     """
     recorded_at = now()
-    entries = [Entry.of(message, recorded_at, life) for message in stamped if isinstance(message, LogEntry)]
+    entries = [
+        Entry.of(message, recorded_at, came_by_topic=came_by_topic)
+        for message in stamped
+        if isinstance(message, LogEntry)
+    ]
     for turn in turns(entries):
         await connection.execute(APPEND, json.dumps([with_digest(entry.document()) for entry in turn]))
 

@@ -28,12 +28,17 @@ cross join lateral (
   select restored and k.caused_at < to_timestamp(incarnation) + interval '1 minute' as maybe_done from relay) o
 where l.state = 'leased' and l.due > clock_timestamp()
 order by k.key
-on conflict (key) do update set state = 'started', attempts = e.attempts + 1, token = excluded.token,
+on conflict (key) do update set attempts = e.attempts + 1, token = excluded.token,
+  state = case when e.settled_by is null then excluded.state else 'started' end,
   started_at = excluded.started_at, deadline = excluded.deadline, position = excluded.position,
-  request = coalesce(e.request, excluded.request), result = null where e.state = 'planned'
+  request = coalesce(e.request, excluded.request),
+  result = case when e.settled_by is null then excluded.result end where e.state = 'planned'
 returning key, state, request
 """
-"""A cause from before a restore may have had its effect in the life that was lost; a minute for clocks that differ."""
+"""A cause from before a restore may have had its effect in the life that was lost; a minute for clocks that differ.
+
+So may one that was planned when the copy was made, until somebody says that it had not.
+"""
 AGAIN = """
 update effect e set state = 'started', attempts = e.attempts + 1, token = l.token, started_at = clock_timestamp(),
   deadline = clock_timestamp() + make_interval(secs => $6), result = null

@@ -1,16 +1,19 @@
-"""A database that was set back publishes nothing before it has a new incarnation: its numbers were used already.
+"""A database that was set back says nothing before it has a new incarnation: its numbers were used already.
 
 Stream heads are committed before the outbox, and the topics are read before the heads: in a sound database the heads
 are never behind.
 """
 
+import asyncio
 import json
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import structlog
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from shared.contracts.topics import Topic
 from shared.messaging import metrics
@@ -18,6 +21,8 @@ from shared.messaging.database import Connection
 from shared.messaging.tails import Tails, read_tails
 
 LOOK_AGAIN_SECONDS = 3.0
+KEEP_SECONDS = 10.0
+"""For so long what the topics told is not asked again."""
 
 AHEAD = """
 select t.topic, t.subject, t.incarnation, t.n, r.incarnation as present, coalesce(s.last, 0) as last
@@ -41,45 +46,77 @@ log = structlog.get_logger(__name__)
 
 
 class Consent:
-    """Asked once for each lease: does the database know all that its source has said on its topics?"""
+    """Does the database know all that its source has said on its topics? Shared by all parts of one process.
+
+    Until it is `given`, nothing is taken in and nobody works; `refused` is one sentence why not, or empty.
+    """
 
     def __init__(self, kafka: str, prefix: str, topics: Sequence[Topic], source: str) -> None:
         self._kafka, self._prefix, self._topics, self._source = kafka, prefix, topics, source
-        self._told: Tails | None = None
-        self._given, self._said = False, ""
+        self.given, self.refused = asyncio.Event(), ""
+        self._reading = asyncio.Lock()
+        self._told, self._told_at = Tails(), -KEEP_SECONDS
+        self._given_to: UUID | None = None
+        if not topics:
+            self.given.set()
+
+    async def ask(self, connection: Connection) -> Tails | None:
+        """What the topics told, where they know no more than the database; None where it is refused.
+
+        Raises KafkaError and what the database raises.
+        """
+        told = await self._read()
+        ahead = await self._ahead(connection, told)
+        metrics.relay_refuses.set(bool(ahead))
+        if ahead:
+            self._refuse(ahead)
+            return None
+        self.refused = ""
+        self.given.set()
+        return told
+
+    async def refusal(self, connection: Connection, token: UUID) -> str | None:
+        """One sentence why the holder of this lease may publish nothing, or None; asked once for each lease.
+
+        Raises as `ask` does.
+        """
+        if not self._topics or self._given_to == token:
+            return None
+        told = await self.ask(connection)
+        if told is None:
+            return self.refused
+        await self._carry_over(connection, token, told)
+        self._given_to = token
+        return None
 
     def forget(self) -> None:
         """The lease is over: others may publish meanwhile."""
-        self._told, self._given = None, False
+        self._given_to = None
 
-    async def refusal(self, connection: Connection, token: UUID) -> str | None:
-        """One sentence why nothing may be published, or None. Raises KafkaError and what the database raises.
+    async def _read(self) -> Tails:
+        """Read before the heads are, how long before does not matter: what the topics knew then they still know."""
+        async with self._reading:
+            if time.monotonic() > self._told_at + KEEP_SECONDS:
+                try:
+                    self._told = await self._tails()
+                except TopicAuthorizationFailedError as error:
+                    log.error("own topics may not be read: a database that was set back is not seen", topic=str(error))  # noqa: TRY400 - the sentence says all
+                self._told_at = time.monotonic()
+            return self._told
 
-        To be asked by the holder of the lease alone, and again after a while.
-        """
-        if self._given or not self._topics:
-            return None
-        if self._told is None:
-            self._told = await read_tails(self._kafka, self._prefix, self._topics, self._source)
-        ahead = await self._ahead(connection, self._told)
-        metrics.relay_refuses.set(bool(ahead))
-        if ahead:
-            return self._refused(ahead)
-        await self._carry_over(connection, token, self._told)
-        self._given, self._said = True, ""
-        return None
+    async def _tails(self) -> Tails:
+        return await read_tails(self._kafka, self._prefix, self._topics, self._source)
 
-    def _refused(self, ahead: Sequence[asyncpg.Record]) -> str:
+    def _refuse(self, ahead: Sequence[asyncpg.Record]) -> None:
         first = ahead[0]
         known, here = (f"{first[life]:010d}.{first[n]:012d}" for life, n in (("incarnation", "n"), ("present", "last")))
         sentence = (
             f"the database was set back: {first['topic']} knows {first['subject']} up to {known}, the database up "
             f"to {here}; nothing is published until `ops restored` has opened a new incarnation"
         )
-        if sentence != self._said:
-            log.error("the relay refuses to publish", reason=sentence, streams=len(ahead))
-            self._said = sentence
-        return sentence
+        if sentence != self.refused:
+            log.error("the database was set back", reason=sentence, streams=len(ahead))
+        self.refused = sentence
 
     async def _ahead(self, connection: Connection, told: Tails) -> Sequence[asyncpg.Record]:
         rows: Sequence[asyncpg.Record] = await connection.fetch(

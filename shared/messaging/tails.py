@@ -45,7 +45,7 @@ class Tails:
 
 
 async def read_tails(kafka: str, prefix: str, topics: Sequence[Topic], source: str) -> Tails:
-    """What the last records of these topics tell of this source's streams.
+    """What the last records of these topics tell of this source's streams; a topic that is not there tells nothing.
 
     Raises KafkaError, and TimeoutError where the broker does not answer.
     """
@@ -69,7 +69,8 @@ class _Reader:
         self.tails = Tails()
 
     async def read(self) -> None:
-        partitions = [partition for name in self._topics for partition in await self._partitions(name)]
+        there = await self._consumer.topics()
+        partitions = [place for name in self._topics if name in there for place in await self._partitions(name)]
         if not partitions:
             return
         self._consumer.assign(partitions)

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts.topics import CHANNELS, SHOPS_FACTS, Topic
 from shared.messaging.claims import Hands
+from shared.messaging.consent_gate import AfterConsent, AskConsent
 from shared.messaging.database import Connection
 from shared.messaging.gauges import Gauges
 from shared.messaging.groups import Group
@@ -65,6 +66,8 @@ class Messaging:
         self.repairs = Repairs(self.keyed_pool, self.outbox, self.groups, self.inbox_bells.values())
         self.kafka = ",".join(self.settings.kafka)
         self.dsn = self.settings.database_url.get_secret_value()
+        written = [topic for topic in CHANNELS if topic.sequenced and self.service in topic.writers]
+        self.consent = Consent(self.kafka, self.settings.topic_prefix, written, self.source)
 
     def work_inside(self, group: Group, workspaces: Mapping[type, Callable[[Connection], Any]]) -> None:
         """A group whose handlers run in the transaction that finishes their message."""
@@ -92,9 +95,9 @@ class Messaging:
         bell = self._everybodys_bell()
         components: dict[Role, list[Component]] = {
             Role.API: [],
-            Role.INGEST: [self._ingest(topic) for topic in topics.values()],
+            Role.INGEST: [AfterConsent(self._ingest(topic), self.consent) for topic in topics.values()],
             Role.WORK: [
-                *self.workers,
+                *(AfterConsent(worker, self.consent) for worker in self.workers),
                 Timers(self.keyed_pool, bell),
                 LateTypes(self.keyed_pool, self.groups, bell),
                 Sweeper(self.keyed_pool, bell),
@@ -104,7 +107,7 @@ class Messaging:
             Role.RELAY: [self._relay()],
         }
         first = next(role for role in Role if role in self.settings.roles)
-        components[first].append(self.gauges)
+        components[first] += [self.gauges, AskConsent(self.consent, self.keyed_pool)]
         return components
 
     def checks(self) -> dict[str, Check]:
@@ -133,9 +136,7 @@ class Messaging:
 
     def _relay(self) -> Component:
         prefix = self.settings.topic_prefix
-        written = [topic for topic in CHANNELS if topic.sequenced and self.service in topic.writers]
-        consent = Consent(self.kafka, prefix, written, self.source)
-        return Relay(self.dsn, self.kafka, self.relay_bell, prefix=prefix, keeps=self.keeps, consent=consent)
+        return Relay(self.dsn, self.kafka, self.relay_bell, prefix=prefix, keeps=self.keeps, consent=self.consent)
 
 
 class TopicsAsDeclared:

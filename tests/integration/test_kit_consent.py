@@ -3,10 +3,13 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
 from shared.contracts.message import Sequence as Number
@@ -18,7 +21,7 @@ from shared.messaging import metrics
 from shared.messaging.incarnations import open_next, present_life
 from shared.messaging.relay import Relay
 from shared.messaging.relay_consent import Consent
-from shared.messaging.tails import read_tails
+from shared.messaging.tails import Tails, read_tails
 from tests.builders import a_shop, an_order, placed, stamped, to_place
 from tests.plugins.kit import Kit, running
 from tests.plugins.waiting import eventually
@@ -120,7 +123,7 @@ async def test_a_relay_refuses_when_its_topics_know_more_and_goes_on_in_a_new_li
             await eventually(lambda: published(kit))
             assert relay.problem() is None
     assert refuses() == 0
-    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["the relay refuses to publish"]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["the database was set back"]
     old = present_before(await numbers(kit, order))
     assert await numbers(kit, order) == [*(Number(old, n) for n in (1, 2, 3, 1)), Number(present, 2)]
 
@@ -213,6 +216,35 @@ async def test_what_was_published_but_not_forgotten_keeps_its_number(kit_on_kafk
         await eventually(lambda: published(kit))
     first, again = await numbers(kit, order)
     assert first == again
+
+
+async def test_a_topic_that_is_not_there_tells_nothing_and_keeps_nobody_waiting(kit_on_kafka: Kit) -> None:
+    kit, order = kit_on_kafka, an_order()
+    await kit.publish_messages(placed_in(order, 4_000_000_000))
+    nowhere = replace(SHOPS_FACTS, name="nowhere")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    told = await read_tails(kit.kafka, kit.prefix, [*OF_ORDERS, nowhere], "/orders")
+    assert list(told.latest) == [("orders.events", str(order.id))]
+    assert loop.time() - began < 5
+
+
+class MayNotRead(Consent):
+    """As where the service may write its topics, and not read them."""
+
+    async def _tails(self) -> Tails:
+        raise TopicAuthorizationFailedError("orders.events")
+
+
+async def test_who_may_not_read_its_own_topics_works_and_says_what_it_cannot_see(kit: Kit) -> None:
+    consent = MayNotRead(kit.kafka, "", OF_ORDERS, "/orders")
+    with capture_logs() as logs:
+        async with kit.pool.acquire() as connection:
+            assert await consent.refusal(connection, uuid4()) is None
+    assert consent.given.is_set()
+    assert [entry["topic"] for entry in logs if entry["log_level"] == "error"] == [
+        str(TopicAuthorizationFailedError("orders.events"))
+    ]
 
 
 async def test_the_tails_are_read_far_enough_to_find_what_others_have_written_over(kit_on_kafka: Kit) -> None:

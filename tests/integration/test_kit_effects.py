@@ -400,6 +400,23 @@ async def test_a_cause_from_before_a_restore_may_have_had_its_effect_in_the_life
     assert world.calls == 0
 
 
+async def test_what_was_to_be_tried_again_when_the_copy_was_made_may_have_been_done_too(kit: Kit) -> None:
+    world = World(NotSent("connection refused"))
+    async with a_lane(kit):
+        with pytest.raises(Retry):
+            await once(kit, world)
+        await kit.pool.execute("update relay set restored = true, incarnation = extract(epoch from now())::bigint + 5")
+        world.answer = DONE
+        outcome = await once(kit, world)
+        assert isinstance(outcome, Unknown)
+        assert "older than the restore" in outcome.detail
+        assert world.calls == 1, "the one that was certainly not sent"
+        async with transaction(kit.pool) as connection:
+            assert await settle(connection, "mail:1", happened=False, by="person")
+        assert await once(kit, world) == DONE
+    assert world.calls == 2
+
+
 async def test_a_database_in_its_first_life_calls_for_old_causes_too(kit: Kit) -> None:
     world = World(DONE)
     await kit.pool.execute("update relay set incarnation = extract(epoch from now())::bigint + 3600")

@@ -176,6 +176,16 @@ async def test_while_the_outbox_waits_for_too_long_nothing_more_is_accepted(
     assert (await tea.get(str(command.order_id))).status_code == 200
 
 
+async def test_a_database_that_was_set_back_accepts_nothing(tea: Caller, orders_alone: OrdersAlone) -> None:
+    """Its numbers, of orders and of what is said about them, were given before."""
+    orders_alone.refused = "the database was set back"
+    answer = await tea.place(to_place(an_order()))
+    assert problem(answer) == (503, "/problems/database-set-back")
+    assert int(answer.headers["retry-after"]) > 0
+    orders_alone.refused = ""
+    assert (await tea.place(to_place(an_order()))).status_code == 201
+
+
 async def test_a_foreign_order_is_not_there(tea: Caller, call_as: CallAs, orders_alone: OrdersAlone) -> None:
     await orders_alone.save(a_shop(shop="other-shop"))
     other = await call_as("other-shop")

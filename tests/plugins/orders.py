@@ -49,6 +49,7 @@ class OrdersAlone:
     shops: Shops
     numbers: Numbers
     outbox_age: float = 0.0
+    refused: str = ""
 
     async def handle(self, *received: OrderCommand) -> list[Message]:
         """Everything that these received commands made the service say, stamped."""
@@ -70,8 +71,16 @@ class OrdersAlone:
                 await save_shop(connection, shop, self.outbox)
 
     def desk(self) -> Desk:
-        """The desk that serves HTTP; `outbox_age` is what it believes of the outbox."""
-        return Desk(self.pool, commands, self.outbox, self.orders, outbox_age=lambda: self.outbox_age, wait=30)
+        """The desk that serves HTTP; `outbox_age` and `refused` are what it believes of the database."""
+        return Desk(
+            self.pool,
+            commands,
+            self.outbox,
+            self.orders,
+            outbox_age=lambda: self.outbox_age,
+            refused=lambda: self.refused,
+            wait=30,
+        )
 
     async def _reaction(self, command: OrderCommand, orders: Orders) -> Sequence[Message]:
         reaction = commands.reaction_to(type(command))
