@@ -59,6 +59,11 @@ update effect set state = 'unknown', result = jsonb_build_object('detail', $2::t
 where key = $1 and state = 'started' and deadline <= clock_timestamp()
 """
 LOOKED = "update effect set looks = looks + 1 where key = $1"
+NOT_AGAIN = """
+update effect set state = 'unknown', attempts = attempts - 1, result = jsonb_build_object('detail', $3::text)
+where key = $1 and token = $2 and state = 'started'
+"""
+"""What was certainly not sent this time is as unknown as it was before."""
 RECORD = """
 update effect e set state = k.state, result = k.result::jsonb, settled_by = coalesce(k.settled_by, e.settled_by),
   request = case when k.state in ('planned', 'unknown') then e.request end

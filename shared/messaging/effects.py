@@ -120,6 +120,8 @@ class _Asked:
     lane: Lane
     breaker: Breaker
     at: float
+    before: str | None = None
+    """What was not known of an earlier call, where this one repeats it."""
 
 
 class Effects:
@@ -181,8 +183,8 @@ class Effects:
             crash_point("effects.recorded")
             return answer
         if isinstance(answer.error, NotSent):
-            await self._write(Record(asked.key, asked.lane, "planned", {}))
             metrics.effects.labels(asked.kind, "not sent").inc()
+            await self._not_sent(asked)
             raise Retry(f"not sent: {answer.error}") from answer.error
         log.error("effect unknown", key=asked.key, kind=asked.kind, error=str(answer), exc_info=answer.error)
         unknown = Unknown(str(answer)[:500])
@@ -190,6 +192,12 @@ class Effects:
         if asked.when_unknown.look_up or asked.when_unknown.repeats:
             raise Retry(f"it is looked into: {unknown.detail}", after=LOOK_AFTER[0])
         return unknown
+
+    async def _not_sent(self, asked: _Asked) -> None:
+        if asked.before is None:
+            await self._write(Record(asked.key, asked.lane, "planned", {}))
+        else:  # where this cannot be written, it is found unknown after its deadline
+            await self._pool.execute(rows.NOT_AGAIN, asked.key, asked.lane.token, asked.before)
 
     async def _known(self, asked: _Asked, outcome: Outcome, settled_by: str | None = None) -> None:
         state = type(outcome).__name__.lower()
@@ -223,17 +231,19 @@ class Effects:
         answer = await attempt(lambda: _in_time(look_up(), asked.seconds))
         if isinstance(answer, Failure):
             await self._pool.execute(rows.LOOKED, asked.key)
-            after = LOOK_AFTER[min(row["looks"] + 1, len(LOOK_AFTER) - 1)]
-            raise Retry(f"the other side cannot be asked what became of it: {answer}", after=after)
+            raise Retry(f"the other side cannot be asked what became of it: {answer}", after=_look_after(row))
         crash_point("effects.looked-up")
         if answer is not None:
             await self._known(asked, answer, settled_by="look-up")
             return await self._found(asked, request)  # what is recorded counts: a person may have been faster
-        return await self._again(asked, row, request) if row["first_age"] < rule.remembers else unknown
+        if row["first_age"] < rule.remembers:
+            return await self._again(asked, row, request)
+        await self._pool.execute(rows.LOOKED, asked.key)
+        raise Retry("the other side does not know of it, or not yet", after=_look_after(row))
 
     async def _again(self, asked: _Asked, row: asyncpg.Record, request: bytes) -> Outcome:
         lane, seconds = asked.lane, self._allowance + asked.seconds + 1
-        anew = replace(asked, at=time.monotonic())
+        anew = replace(asked, at=time.monotonic(), before=json.loads(row["result"])["detail"])
         kept = await self._pool.fetchrow(
             rows.AGAIN, asked.key, row["token"], lane.group, lane.subject, lane.token, seconds
         )
@@ -251,6 +261,10 @@ class Effects:
                 await asyncio.sleep(0.5)
             else:
                 return
+
+
+def _look_after(row: asyncpg.Record) -> float:
+    return LOOK_AFTER[min(row["looks"] + 1, len(LOOK_AFTER) - 1)]
 
 
 async def _in_time(work: Awaitable[T], seconds: float) -> T:

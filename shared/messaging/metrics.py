@@ -30,3 +30,4 @@ late = Counter("ingest_late", "Records that an older version had to pass over, h
 snapshot_age_seconds = Gauge(
     "database_snapshot_oldest_age_seconds", "Age of the oldest snapshot that anybody looks at."
 )
+missing_topics = Gauge("relay_missing_topics", "Topics that the outbox has records for and the broker does not have.")

@@ -55,11 +55,24 @@ class DisposableProducer:
             request_timeout_ms=10_000,
         )
         self._started = False
+        self._known: set[str] = set()
 
     async def start(self) -> None:
         """Connects. Raises KafkaError while the broker is away."""
         await self._producer.start()
         self._started = True
+
+    async def knows(self, topic: str) -> bool:
+        """Whether the broker has this topic; to be asked before `send`, which would wait for one that never comes."""
+        if topic not in self._known:
+            client = self._producer.client
+            await client.add_topic(topic)
+            if not client.cluster.partitions_for_topic(topic):
+                await client.force_metadata_update()
+            if not client.cluster.partitions_for_topic(topic):
+                return False
+            self._known.add(topic)
+        return True
 
     async def send(self, record: Outgoing) -> asyncio.Future[object]:
         """Hands the record over in order; the future is its acknowledgement."""

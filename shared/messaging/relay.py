@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -27,6 +27,7 @@ SEND_SECONDS = 10.0
 CHORES_EVERY = 0.5
 FLOOR_FORGOTTEN_AFTER = 60.0
 TRIES_ALONE = 2
+MISSING_ASKED_EVERY = 5.0
 
 # The primary key is always right here: a plan made while the table was empty would read all its dead rows.
 # What is switched off is only made to look dear, so dear that each read would be compiled first, for some 100 ms.
@@ -42,6 +43,7 @@ READ = """
 select position, topic, aggregateid, payload, headers from outbox
 where position > $1
   and not exists (select from unnest($3::text[], $4::text[]) p(t, a) where p.t = topic and p.a = aggregateid)
+  and topic <> all($6::text[])
   and exists (select from relay where token = $2 and until > clock_timestamp())
 order by position limit $5
 """
@@ -86,6 +88,9 @@ class Relay(Part):
         self._consent = consent
         self._producer: DisposableProducer | None = None
         self._parked: set[tuple[str, str]] = set()
+        self._missing: set[str] = set()
+        """Topics that the broker does not have: their rows wait, all others flow."""
+        self._topics_asked_at = 0.0
         self._floor = Floor()
         self._rare_chores_at = 0.0
 
@@ -154,12 +159,40 @@ class Relay(Part):
         if self._parked - parked:
             self._floor.reset()  # what was parked lies below the floor
         self._parked = parked
+        await self._ask_for_missing()
         if time.monotonic() >= self._rare_chores_at:
             self._rare_chores_at = time.monotonic() + FLOOR_FORGOTTEN_AFTER
             self._floor.reset()
             if self._keeps:
                 await self._make_months(connection)
         return await self._floor.oldest_running(connection)
+
+    async def _ask_for_missing(self) -> None:
+        if not self._missing or time.monotonic() < self._topics_asked_at + MISSING_ASKED_EVERY:
+            return
+        self._topics_asked_at = time.monotonic()
+        found = await self._unknown_of(self._missing) ^ self._missing
+        if found:
+            self._missing -= found
+            self._floor.reset()  # what waited for them lies below the floor
+            log.info("topics are there now", topics=sorted(found))
+        metrics.missing_topics.set(len(self._missing))
+
+    async def _unknown_of(self, topics: Iterable[str]) -> set[str]:
+        """Those that the broker does not have. Raises KafkaError while it cannot be asked."""
+        async with asyncio.timeout(SEND_SECONDS):
+            producer = await self._started_producer()
+            return {topic for topic in topics if not await producer.knows(self._prefix + topic)}
+
+    async def _on_topics_that_exist(self, rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+        missing = await self._unknown_of({row["topic"] for row in rows})
+        if not missing:
+            return rows
+        self._missing |= missing
+        self._topics_asked_at = time.monotonic()
+        metrics.missing_topics.set(len(self._missing))
+        log.error("topics do not exist; their records wait, all others flow", topics=sorted(missing))
+        return [row for row in rows if row["topic"] not in missing]
 
     async def _make_months(self, connection: asyncpg.Connection) -> None:
         month = datetime.now(UTC).date().replace(day=1)
@@ -177,12 +210,15 @@ class Relay(Part):
     ) -> Sequence[asyncpg.Record]:
         topics, keys = [topic for topic, _ in self._parked], [key for _, key in self._parked]
         rows: Sequence[asyncpg.Record] = await connection.fetch(
-            READ, self._floor.value, lease.token, topics, keys, limit
+            READ, self._floor.value, lease.token, topics, keys, limit, sorted(self._missing)
         )
         return rows
 
     async def _publish(self, connection: asyncpg.Connection, lease: RelayLease, rows: Sequence[asyncpg.Record]) -> None:
         crash_point("relay.read")
+        rows = await self._on_topics_that_exist(rows)
+        if not rows:
+            return
         outcomes = await self._send(rows, lease)
         crash_point("relay.acknowledged")
         await self._forget(connection, lease.token, _acknowledged(rows, outcomes))

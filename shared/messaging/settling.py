@@ -54,12 +54,14 @@ async def settle(
     if row is None:
         raise LookupError(f"there is no effect {key}")
     lane = (row["group"], row["subject"], row["shop"])
-    await wake(connection, [lane])
     state, said = "done", result or {}
     if not happened:
         state = "planned" if again else "failed"
         said = {} if again else {"reason": f"settled-by-{by}", "detail": detail}
     open_states = ["unknown", "started"] if by == "provider" and state != "planned" else ["unknown"]
+    if row["state"] not in open_states:
+        return None
+    await wake(connection, [lane])
     if await connection.execute(UPDATE, key, state, json.dumps(said), by, open_states) != "UPDATE 1":
         return None
     kept = bool(await connection.fetchval(KEPT, row["position"]))

@@ -261,8 +261,40 @@ async def test_what_the_other_side_has_not_heard_of_is_not_called_again_when_it_
         with pytest.raises(Retry):
             await once(kit, world, rule=rule)
         await kit.pool.execute("update effect set first_at = first_at - interval '61 minutes'")
+        with pytest.raises(Retry, match="does not know of it, or not yet") as again:
+            await once(kit, world, rule=rule)
+        assert again.value.after == 15.0
+        await kit.pool.execute("update effect set started_at = started_at - interval '16 minutes'")
         assert isinstance(await once(kit, world, rule=rule), Unknown)
     assert world.calls == 1
+
+
+async def test_a_repeat_that_was_certainly_not_sent_leaves_it_as_unknown_as_it_was(kit: Kit) -> None:
+    """Nothing of the first call is forgotten: planned anew it would be called for also when no key is remembered."""
+    world, rule = World(LOST), WhenUnknown(look_up=answering(None, None, None), remembers=3600.0)
+    async with a_lane(kit):
+        with pytest.raises(Retry, match="looked into"):
+            await once(kit, world, rule=rule)
+        world.answer = NotSent("refused")
+        with pytest.raises(Retry, match="not sent"):
+            await once(kit, world, rule=rule)
+        row = await kit.pool.fetchrow("select state, attempts, result->>'detail' as detail from effect")
+        assert tuple(row or ()) == ("unknown", 1, "ConnectionResetError: after the last byte")
+        await kit.pool.execute("update effect set first_at = first_at - interval '61 minutes'")
+        world.answer = DONE
+        with pytest.raises(Retry, match="does not know"):
+            await once(kit, world, rule=rule)
+    assert world.calls == 2
+
+
+async def test_a_webhook_that_comes_twice_wakes_nobody_the_second_time(kit: Kit) -> None:
+    world = World(LOST)
+    await unknown(kit, world)
+    for settled in (True, False):
+        async with transaction(kit.pool) as connection:
+            found = await settle(connection, "mail:1", happened=True, by="provider", result={"id": "abc"})
+        assert (found is not None) == settled
+    assert await kit.pool.fetchval("select wake from lane") == 1
 
 
 async def test_an_unknown_holds_its_lane_for_its_time_and_is_then_reported(kit: Kit) -> None:

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
@@ -193,6 +194,18 @@ async def limit_size(kit: Kit, size: int) -> None:
         [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(size), "compression.type": "lz4"})]
     )
     await admin.close()
+    large = an_order(lines=[a_line(name=uuid4().hex * 6) for _ in range(60)])
+    await eventually(lambda: is_accepted(kit, name, large, accepted=size > 1_000_000))
+
+
+async def is_accepted(kit: Kit, topic: str, order: OrderSnapshot, *, accepted: bool) -> bool:
+    """Whether the broker takes such an order, or does not: a setting is in force a moment after it was made."""
+    async with AIOKafkaProducer(bootstrap_servers=kit.kafka, max_request_size=4_000_000) as producer:
+        try:
+            await producer.send_and_wait(topic, order.model_dump_json().encode(), key=b"a try")
+        except MessageSizeTooLargeError:
+            return not accepted
+    return accepted
 
 
 async def test_a_record_that_the_broker_refuses_parks_its_key_alone_until_it_is_released(kit_on_kafka: Kit) -> None:
@@ -225,7 +238,7 @@ async def test_a_topic_that_is_made_late_is_waited_for(kit: Kit, kafka: str, top
     relay = a_relay(kit)
     await place(kit, an_order())
     async with running(relay):
-        await eventually(lambda: "waits" in (relay.problem() or ""), timeout=30)
+        await eventually(lambda: asyncio.sleep(0, relay._missing == {"orders.events", "orders.log"}), timeout=30)  # noqa: SLF001 - what the gauge counts
         async with TopicsOnBroker(kafka, topic_prefix) as topics:
             await topics.create(partitions=1)
         await eventually(lambda: outbox_is_empty(kit), timeout=30)
@@ -260,3 +273,18 @@ async def test_concurrent_writers_of_one_order_number_without_gaps(kit: Kit, cou
     await asyncio.gather(*(place(kit, order) for _ in range(count)))
     rows = await kit.pool.fetch("select sequence from outbox where topic = 'orders.events' order by sequence")
     assert [int(row["sequence"][11:]) for row in rows] == list(range(1, count + 1))
+
+
+async def test_a_topic_that_does_not_exist_holds_up_its_own_records_alone(kit_on_kafka: Kit) -> None:
+    kit, order, other = kit_on_kafka, an_order(), an_order()
+    await place(kit, order)
+    await kit.pool.execute("update outbox set topic = 'payer.dead-letters' where topic = $1", ORDERS_EVENTS.name)
+    await place(kit, other)
+    async with running(a_relay(kit)):
+        await eventually(lambda: published(kit, other))
+        assert await kit.count("outbox", "topic = 'payer.dead-letters'") == 1
+        admin = AIOKafkaAdminClient(bootstrap_servers=kit.kafka)
+        await admin.start()
+        await admin.create_topics([NewTopic(kit.prefix + "payer.dead-letters", 1, 1)])
+        await admin.close()
+        await eventually(lambda: outbox_is_empty(kit), timeout=20)
