@@ -152,9 +152,8 @@ DEAD = """
 select i."group" || ':' || i.position as id, i.died_at as at, i."group", i.position, i.subject as "order",
   l.shop, m.topic, m.type, m.id as message_id, i.attempts, coalesce(i.error, '') as error,
   case when l.shop is null then m.record end as record,
-  coalesce(l.state = 'blocked' and not exists (
-    select from inbox x where x."group" = i."group" and x.subject = i.subject and x.state = 'dead'
-      and x.died_at > i.died_at), false) as blocks
+  coalesce(
+    l.state = 'blocked' and i.died_at = max(i.died_at) over (partition by i."group", i.subject), false) as blocks
 from inbox i join message m on m.position = i.position
 left join lane l on l."group" = i."group" and l.subject = i.subject
 where i.state = 'dead'
