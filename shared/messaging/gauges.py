@@ -1,16 +1,11 @@
 """Reads every few seconds what operators watch; the numbers are the whole service's, not one process's."""
 
-import asyncio
-import time
-
 import asyncpg
 import structlog
 from prometheus_client import Gauge
 
 from shared.messaging import metrics
-from shared.messaging.database import DATABASE_ERRORS
-from shared.messaging.part import Part
-from shared.messaging.wakeup import pause
+from shared.messaging.part import Periodic
 
 EVERY_SECONDS = 5.0
 OLD_SNAPSHOT_SECONDS = 60.0
@@ -41,28 +36,23 @@ EFFECTS = "select state, count(*) from effect where state in ('planned', 'starte
 log = structlog.get_logger(__name__)
 
 
-class Gauges(Part):
+class Gauges(Periodic):
     """A component: keeps the gauges of `metrics` true to a few seconds, and the age of the outbox for the API."""
 
     def __init__(self, pool: asyncpg.Pool, *, every: float = EVERY_SECONDS) -> None:
-        super().__init__("gauges", problem=None)
+        super().__init__("gauges", every)
         self.outbox_age = 0.0
         """Seconds that the oldest row of the outbox has waited, as last read."""
-        self._pool, self._every = pool, every
+        self._pool = pool
         self._old_snapshot = False
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Reads until `stopping`."""
-        while not stopping.is_set():
-            self._tick = time.monotonic()
-            try:
-                await self.read()
-            except DATABASE_ERRORS as error:
-                log.warning("gauges not read", error=str(error))
-            await pause(self._every, stopping)
+    async def turn(self) -> bool:
+        """Reads."""
+        await self.read()
+        return False
 
     async def read(self) -> None:
-        """One turn."""
+        """Reads what the gauges show."""
         row = await self._pool.fetchrow(COUNTS)
         if row is not None:
             self.outbox_age = row["outbox_age"]

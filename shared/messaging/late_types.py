@@ -3,8 +3,6 @@
 Without this a roll-out would lose what the old processes read while the first new ones already wrote.
 """
 
-import asyncio
-import time
 from collections.abc import Sequence
 
 import asyncpg
@@ -12,11 +10,11 @@ import structlog
 
 from shared.contracts.message import CONTRACTS
 from shared.messaging import metrics
-from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown, transaction
+from shared.messaging.database import transaction
 from shared.messaging.entrance import Entering, enter
 from shared.messaging.groups import Group
-from shared.messaging.part import Part
-from shared.messaging.wakeup import Bell, pause
+from shared.messaging.part import Periodic
+from shared.messaging.wakeup import Bell
 
 EVERY_SECONDS = 5.0
 MOST = 500
@@ -30,29 +28,24 @@ returning *
 log = structlog.get_logger(__name__)
 
 
-class LateTypes(Part):
+class LateTypes(Periodic):
     """A component: moves what was passed over into the lanes of the groups that handle it by now."""
 
     def __init__(
         self, pool: asyncpg.Pool, groups: Sequence[Group], bell: Bell, *, every: float = EVERY_SECONDS
     ) -> None:
-        super().__init__("late types", problem=None)
-        self._pool, self._groups, self._bell, self._every = pool, groups, bell, every
+        super().__init__("late types", every)
+        self._pool, self._groups, self._bell = pool, groups, bell
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Looks at once, and every five seconds until `stopping`: an older process may still be reading."""
-        while not stopping.is_set():
-            self._tick = time.monotonic()
-            moved = 0
-            try:
-                moved = await self.move()
-            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
-                log.warning("late types interrupted", error=str(error))
-            if moved < MOST:
-                await pause(self._every, stopping)
+    async def turn(self) -> bool:
+        """Moves what there is; again and again, because an older process may still be reading."""
+        return await self.move() == MOST
 
     async def move(self) -> int:
-        """One turn. Returns how many records of known types had been passed over; those that no group wants go."""
+        """Moves records of known types that had been passed over, so many at the most; those that no group wants go.
+
+        Returns how many there were.
+        """
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(TAKE, sorted(CONTRACTS), MOST)
             late = [

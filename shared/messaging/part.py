@@ -3,7 +3,12 @@
 import asyncio
 import time
 
+import structlog
+
+from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown
 from shared.messaging.wakeup import pause
+
+log = structlog.get_logger(__name__)
 
 MIN_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
 """Seconds between two tries to reach a server."""
@@ -36,3 +41,28 @@ class Part:
     def _reached(self) -> None:
         self._problem = None
         self._back_off = MIN_BACK_OFF
+
+
+class Periodic(Part):
+    """A part that takes a turn now and then; one that a database keeps from it is logged, and the next tries again."""
+
+    def __init__(self, name: str, every: float) -> None:
+        """`every`: seconds between two turns."""
+        super().__init__(name, problem=None)
+        self._every = every
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Takes turns until `stopping`, one right after the other while there is more to do."""
+        while not stopping.is_set():
+            self._tick = time.monotonic()
+            more = False
+            try:
+                more = await self.turn()
+            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
+                log.warning("interrupted", part=self.name, error=str(error))
+            if not more:
+                await pause(self._every, stopping)
+
+    async def turn(self) -> bool:
+        """One turn; whether the next shall follow at once."""
+        raise NotImplementedError

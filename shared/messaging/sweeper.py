@@ -1,6 +1,5 @@
 """Looks after what nobody else does: lanes that sleep over a message, rows that have had their time."""
 
-import asyncio
 import time
 
 import asyncpg
@@ -8,9 +7,9 @@ import structlog
 
 from shared.contracts.topics import DAY_MS, ORDERS_COMMANDS
 from shared.messaging import metrics
-from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown, transaction
-from shared.messaging.part import Part
-from shared.messaging.wakeup import Bell, pause
+from shared.messaging.database import transaction
+from shared.messaging.part import Periodic
+from shared.messaging.wakeup import Bell
 
 EVERY_SECONDS = 5.0
 BATCH = 5_000
@@ -60,27 +59,22 @@ RARELY_SECONDS = 600.0
 log = structlog.get_logger(__name__)
 
 
-class Sweeper(Part):
+class Sweeper(Periodic):
     """A component: every five seconds; what it has to wake, a correct kit would have woken."""
 
     def __init__(self, pool: asyncpg.Pool, bell: Bell, *, every: float = EVERY_SECONDS) -> None:
-        super().__init__("sweeper", problem=None)
-        self._pool, self._bell, self._every = pool, bell, every
+        super().__init__("sweeper", every)
+        self._pool, self._bell = pool, bell
         self._rarely_at = 0.0
         self._after = BEGINNING
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Sweeps until `stopping`; a lost database is only logged, the next turn tries again."""
-        while not stopping.is_set():
-            self._tick = time.monotonic()
-            try:
-                await self.sweep()
-            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
-                log.warning("sweeper interrupted", error=str(error))
-            await pause(self._every, stopping)
+    async def turn(self) -> bool:
+        """Sweeps."""
+        await self.sweep()
+        return False
 
     async def sweep(self) -> None:
-        """One turn."""
+        """Wakes what sleeps over a message, and forgets what has had its time."""
         woken = await self._wake()
         if woken:
             metrics.swept.inc(woken)
@@ -90,9 +84,13 @@ class Sweeper(Part):
             self._tick = time.monotonic()
         if time.monotonic() >= self._rarely_at:
             self._rarely_at = time.monotonic() + RARELY_SECONDS
-            await self._pool.execute(FORGET_LANES, BATCH)
-            await self._pool.execute(FORGET_SEEN, BATCH, SEEN_DAYS)
+            await self._forget(FORGET_LANES, BATCH)
+            await self._forget(FORGET_SEEN, BATCH, SEEN_DAYS)
             await self._pool.execute(FORGET_PASSED)
+
+    async def _forget(self, some: str, *arguments: int) -> None:
+        while _count(await self._pool.execute(some, *arguments)) == BATCH:
+            self._tick = time.monotonic()
 
     async def _wake(self) -> int:
         row = await self._pool.fetchrow(WAKE, *self._after, BATCH)

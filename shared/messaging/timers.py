@@ -3,22 +3,19 @@
 A timer is written in the transaction that wants it, and moved in one transaction when it is due: it rings once.
 """
 
-import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-import structlog
 
 from shared.contracts.message import Message, Meta, caused_by, write_record
 from shared.messaging import metrics
 from shared.messaging.crash_points import crash_point
-from shared.messaging.database import DATABASE_ERRORS, Connection, OutcomeUnknown, transaction
+from shared.messaging.database import Connection, transaction
 from shared.messaging.entrance import Entering, enter
-from shared.messaging.part import Part
-from shared.messaging.wakeup import Bell, pause
+from shared.messaging.part import Periodic
+from shared.messaging.wakeup import Bell
 
 EVERY_SECONDS = 1.0
 MOST = 200
@@ -38,8 +35,6 @@ returning *
 """
 TOPIC = "timer"
 """Where a message says that it came from, which was on no topic."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,27 +86,19 @@ async def cancel_timers(connection: Connection, keys: Sequence[str]) -> None:
     await connection.execute(CANCEL, sorted(keys))
 
 
-class Timers(Part):
+class Timers(Periodic):
     """A component: moves due timers into their lanes; any number of processes may do it at once."""
 
     def __init__(self, pool: asyncpg.Pool, bell: Bell, *, every: float = EVERY_SECONDS) -> None:
-        super().__init__("timers", problem=None)
-        self._pool, self._bell, self._every = pool, bell, every
+        super().__init__("timers", every)
+        self._pool, self._bell = pool, bell
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Moves what is due until `stopping`; a lost database is only logged, the next turn tries again."""
-        while not stopping.is_set():
-            self._tick = time.monotonic()
-            moved = 0
-            try:
-                moved = await self.move()
-            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
-                log.warning("timers interrupted", error=str(error))
-            if moved < MOST:
-                await pause(self._every, stopping)
+    async def turn(self) -> bool:
+        """Moves what is due."""
+        return await self.move() == MOST
 
     async def move(self) -> int:
-        """One turn. Returns how many were due."""
+        """Moves what is due, so many at the most; returns how many were."""
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(TAKE, MOST)
             crash_point("timers.taken")

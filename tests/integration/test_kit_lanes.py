@@ -488,3 +488,12 @@ def test_a_type_has_at_most_one_handler_in_a_group() -> None:
 def test_a_worker_says_at_once_what_nobody_provides(kit: Kit) -> None:
     with pytest.raises(TypeError, match="Desk"):
         OutsideWorker(kit.pool, kit.dsn, [events_group()], kit.outbox, kit.bell, {})
+
+
+async def test_what_has_had_its_time_goes_however_much_it_is(kit: Kit) -> None:
+    await kit.pool.execute("""
+        insert into seen (topic, source, id, at)
+        select 'orders.commands', '/x', n::text, now() - interval '60 days' from generate_series(1, 12000) n
+    """)
+    await Sweeper(kit.pool, kit.bell).sweep()
+    assert await kit.count("seen") == 0
