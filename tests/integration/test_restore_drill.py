@@ -32,6 +32,10 @@ from tests.plugins.waiting import eventually
 pytestmark = pytest.mark.timeout(180)
 
 
+PATIENCE = 60.0
+"""Seconds, on a machine that does much else."""
+
+
 def an_order_of_somebody() -> OrderSnapshot:
     return an_order(customer=a_customer(email=f"{uuid4().hex}@kund.example"))
 
@@ -40,6 +44,10 @@ async def confirm(system: System, order: OrderSnapshot, status: int = 202) -> No
     async with system.http(**{"idempotency-key": new_id()}) as http:
         answer = await http.post(f"/v1/orders/{order.id}/confirmation", json={})
         assert answer.status_code == status, answer.text
+
+
+async def noted(system: System, order: OrderSnapshot, kind: str, count: int = 1) -> list[dict[str, Any]]:
+    return await system.noted(order, kind, count, within=PATIENCE)
 
 
 async def place(system: System, *orders: OrderSnapshot) -> list[int]:
@@ -52,7 +60,7 @@ async def mails(system: System, order: OrderSnapshot) -> int:
 
 
 async def mailed(system: System, order: OrderSnapshot, count: int) -> None:
-    await eventually(lambda: _has(system, order, count), timeout=30, waiting_for=f"{count} mails of {order.id}")
+    await eventually(lambda: _has(system, order, count), timeout=PATIENCE, waiting_for=f"{count} mails of {order.id}")
 
 
 async def _has(system: System, order: OrderSnapshot, count: int) -> bool:
@@ -71,7 +79,7 @@ async def not_ready(system: System, name: str) -> str:
 
 
 async def ready(system: System, process: Process) -> None:
-    await until_it_answers(process, f"http://{HOST}:{system.ports[process.name]}/readyz", 30)
+    await until_it_answers(process, f"http://{HOST}:{system.ports[process.name]}/readyz", PATIENCE)
 
 
 async def quarantined(url: str) -> list[Any]:
@@ -88,16 +96,16 @@ async def live_on_and_come_back(
     """Orders is copied, goes on, and is set back to the copy; returns the number that the lost order had."""
     url = system.databases["orders"]
     await place(system, kept)
-    await system.noted(kept, "message.sent.v1")
+    await noted(system, kept, "message.sent.v1")
     await system.processes["orders"].stop()
     copy = await copy_of(postgres_url, url)
     await system.start("orders")
     (number,) = await place(system, lost)
     await send(system, to_place(by_topic))
     await confirm(system, kept)
-    await system.noted(lost, "message.sent.v1")
-    await system.noted(kept, "message.sent.v1", 2)
-    await system.noted(by_topic, "message.sent.v1")
+    await noted(system, lost, "message.sent.v1")
+    await noted(system, kept, "message.sent.v1", 2)
+    await noted(system, by_topic, "message.sent.v1")
     await system.processes["orders"].stop()
     await set_back(postgres_url, url, copy)
     return number
@@ -108,7 +116,7 @@ async def test_orders_is_set_back_under_a_live_log(own_system: System, postgres_
     system, kept, lost, by_topic, new = own_system, *(an_order_of_somebody() for _ in range(4))
     was_given = await live_on_and_come_back(system, postgres_url, kept, lost, by_topic)
     process = system.launch("orders")
-    assert "the database was set back" in await eventually(lambda: not_ready(system, "orders"), timeout=30)
+    assert "the database was set back" in await eventually(lambda: not_ready(system, "orders"), timeout=PATIENCE)
     await confirm(system, kept, status=503)
 
     where = ("-d", f"orders={system.databases['orders']}")
@@ -120,12 +128,12 @@ async def test_orders_is_set_back_under_a_live_log(own_system: System, postgres_
     await mailed(system, new, 1)
     await mailed(system, by_topic, 2)  # its command was on the topic still, so it was placed again
 
-    noted = await system.noted(lost, "order.noted.v1")
-    assert [entry["from_before_restore"] for entry in noted] == [True]
-    assert len(await system.noted(lost, "message.sent.v1")) == await mails(system, lost) == 1
+    back = await noted(system, lost, "order.noted.v1")
+    assert [entry["from_before_restore"] for entry in back] == [True]
+    assert len(await noted(system, lost, "message.sent.v1")) == await mails(system, lost) == 1
     document = (await ops("orders", "lost", *where, "--json")).document
     assert [row["order_id"] for row in document] == [str(lost.id)]
-    forks = await system.noted(kept, "stream.forked.v1", 2)
+    forks = await noted(system, kept, "stream.forked.v1", 2)
     assert {(fork["source"], fork["data"]["stream_topic"]) for fork in forks} == {
         ("/notifications", "orders.events"),
         ("/orders", "orders.log"),
@@ -138,24 +146,27 @@ async def test_notifications_is_set_back_and_no_mail_goes_out_twice(own_system: 
     system, kept, sent, never_sent = own_system, *(an_order_of_somebody() for _ in range(3))
     url = system.databases["notifications"]
     await place(system, kept)
-    await system.noted(kept, "message.sent.v1")
+    await noted(system, kept, "message.sent.v1")
     await system.processes["notifications"].stop()
     copy = await copy_of(postgres_url, url)
 
     await system.start("notifications")
     await place(system, sent)
     await confirm(system, kept)
-    await system.noted(sent, "message.sent.v1")
-    await system.noted(kept, "message.sent.v1", 2)
+    await noted(system, sent, "message.sent.v1")
+    await noted(system, kept, "message.sent.v1", 2)
     await system.processes["notifications"].stop()
     await place(system, never_sent)
     await set_back(postgres_url, url, copy)
 
+    process = system.launch("notifications")
+    await eventually(lambda: not_ready(system, "notifications"), timeout=PATIENCE)
+    assert [await mails(system, order) for order in (kept, sent, never_sent)] == [2, 1, 0], "nobody works on it"
     answer = await ops("restored", "--yes", "-d", f"notifications={url}")
     assert answer.code == 0, answer.err
-    await system.start("notifications")
+    await ready(system, process)
     for order in (kept, sent, never_sent):
-        (unknown,) = await system.noted(order, "effect.unknown.v1")
+        (unknown,) = await noted(system, order, "effect.unknown.v1")
         assert "older than the restore" in unknown["data"]["detail"]
     assert [await mails(system, order) for order in (kept, sent, never_sent)] == [2, 1, 0]
 
@@ -172,7 +183,7 @@ async def test_notifications_is_set_back_and_no_mail_goes_out_twice(own_system: 
         f"notifications={url}",
     )
     assert settled.code == 0, settled.err + settled.out
-    await system.noted(never_sent, "message.sent.v1")
+    await noted(system, never_sent, "message.sent.v1")
     assert [await mails(system, order) for order in (kept, sent, never_sent)] == [2, 1, 1]
 
 
