@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from benchmarks import accept, bulk, first_order, idle, ingest, lanes, latency, relay
+from benchmarks import accept, bulk, effects, first_order, idle, ingest, lanes, latency, relay
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, table, the_load, the_machine
 from benchmarks.world import World, the_world
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "relay": relay.measure,
     "ingest": ingest.measure,
     "lanes": lanes.measure,
+    "effects": effects.measure,
     "latency": latency.measure,
     "idle": idle.measure,
     "first-order": first_order.measure,

@@ -62,7 +62,8 @@ def event_letter(lines: int = 1) -> Letter:
 
 def entry_letter() -> Letter:
     """`order.noted.v1`, the smallest and commonest record."""
-    return Letter.of(stamped(noted(placed(order_of(1)))))
+    event = placed(order_of(1))
+    return Letter.of(stamped(noted(event, event.meta.id)))
 
 
 def body_to_place(lines: int = 5) -> tuple[str, str]:
