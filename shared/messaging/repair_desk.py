@@ -1,7 +1,5 @@
 """The desk where operators leave what they want: it is done by a process of the service, each once, and answered."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +7,10 @@ import asyncpg
 import structlog
 
 from shared.contracts.refusal import Refused
-from shared.messaging.database import DATABASE_ERRORS, LOST, Connection, Executor, OutcomeUnknown, transaction
+from shared.messaging.database import LOST, Connection, Executor, transaction
 from shared.messaging.failures import Failure, attempt
-from shared.messaging.part import Part
+from shared.messaging.part import Periodic
 from shared.messaging.repairs import Operator, Repairs
-from shared.messaging.wakeup import pause
 from shared.messaging.wanted import Wanted, wanted_from
 
 EVERY_SECONDS = 1.0
@@ -24,13 +21,17 @@ select $1, action, arguments::jsonb, $2
 from unnest($3::text[], $4::text[]) with ordinality u(action, arguments, ord) order by ord returning position
 """
 ANSWERS = "select position, state, answer from repair where position = any($1::bigint[]) and state <> 'asked'"
-NEXT = "select * from repair where state = 'asked' order by position limit 1 for update skip locked"
+NEXT = """
+select r.*, (select restored and r.asked_at < to_timestamp(incarnation) from relay) as of_another_life
+from repair r where r.state = 'asked' order by r.position limit 1 for update of r skip locked
+"""
 ANSWER = "update repair set state = $2, answer = $3, answered_at = clock_timestamp() where position = $1"
 WITHDRAW = """
 update repair set state = 'refused', answer = $2, answered_at = clock_timestamp()
 where ($1::bigint[] is null or position = any($1)) and position in (
   select position from repair where state = 'asked' order by position for update skip locked) returning position
 """
+BEFORE_RESTORE = "it was asked before this database was restored, and may have been done since: ask again"
 NOT_NOW = (
     *LOST,
     asyncpg.TransactionRollbackError,
@@ -71,28 +72,17 @@ async def withdraw(connection: Connection, positions: Sequence[int] | None, acto
     return sorted(row["position"] for row in rows)
 
 
-class RepairDesk(Part):
-    """A component: does what was asked, the oldest first, each in a transaction of its own with its answer."""
+class RepairDesk(Periodic):
+    """A component: does what was asked, the oldest first, each in a transaction of its own with its answer.
+
+    What a lost connection broke off is still asked, and done at a later turn.
+    """
 
     def __init__(self, repairs: Repairs, *, every: float = EVERY_SECONDS) -> None:
-        super().__init__("repairs", problem=None)
-        self._repairs, self._every = repairs, every
+        super().__init__("repairs", every)
+        self._repairs = repairs
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Looks until `stopping`; what a lost connection broke off is still asked, and done at the next turn."""
-        while not stopping.is_set():
-            self._tick = time.monotonic()
-            try:
-                busy = await self.one()
-                self._reached()
-            except (*DATABASE_ERRORS, OutcomeUnknown) as error:
-                log.warning("repairs interrupted", error=str(error))
-                await self._wait_for_server(stopping, f"PostgreSQL cannot be reached: {error}")
-            else:
-                if not busy:
-                    await pause(self._every, stopping)
-
-    async def one(self) -> bool:
+    async def turn(self) -> bool:
         """Does the oldest that nobody else is at; False where there is none."""
         async with transaction(self._repairs.pool) as connection:
             row = await connection.fetchrow(NEXT)
@@ -115,6 +105,8 @@ class RepairDesk(Part):
         return Answered(row["position"], done=False, answer=f"it cannot be done: {outcome}")
 
     async def _done(self, connection: Connection, row: asyncpg.Record) -> Answered:
+        if row["of_another_life"]:
+            raise Refused("before-restore", BEFORE_RESTORE)
         async with connection.transaction():
             wanted = wanted_from(row["action"], row["arguments"])
             operator = Operator(actor=row["actor"], reason=row["reason"])
