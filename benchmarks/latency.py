@@ -100,13 +100,14 @@ def _rows(rate: int, ours: Sequence[Sequence[float]], bare: Sequence[Sequence[fl
     name = f"latency: command acknowledged → on the timeline, {rate} orders/s"
     target = Target(most=60) if rate == max(RATES) else None
     return [
-        Row(f"{name}, p50", " ms", [_p(took, 50) for took in ours], [_p(took, 50) for took in bare], note=note),
-        Row(f"{name}, p99", " ms", [_p(took, 99) for took in ours], [_p(took, 99) for took in bare], target),
+        Row(f"{name}, p50", " ms", percentile(ours, 50), percentile(bare, 50), note=note),
+        Row(f"{name}, p99", " ms", percentile(ours, 99), percentile(bare, 99), target),
     ]
 
 
-def _p(took: Sequence[float], percent: int) -> float:
-    return statistics.quantiles(took, n=100, method="inclusive")[percent - 1]
+def percentile(rounds: Sequence[Sequence[float]], percent: int) -> list[float]:
+    """Of each round."""
+    return [statistics.quantiles(took, n=100, method="inclusive")[percent - 1] for took in rounds]
 
 
 @asynccontextmanager

@@ -95,7 +95,9 @@ class World:
             await admin.close()
 
     @asynccontextmanager
-    async def service(self, name: str, dsn: str, prefix: str, **settings: str) -> AsyncIterator["Running"]:
+    async def service(
+        self, name: str, dsn: str, prefix: str, *, module: str = "", **settings: str
+    ) -> AsyncIterator["Running"]:
         """A real process of a service, ready, with its tables made; stopped at the end."""
         port = take_port()
         known = {
@@ -108,7 +110,7 @@ class World:
             "LOG_LEVEL": "warning",
         }
         env = {f"{name.upper()}_{setting}": value for setting, value in (known | settings).items()}
-        words = [sys.executable, "-m", f"services.{name}.app"]
+        words = [sys.executable, "-m", module or f"services.{name}.app"]
         process = start_process(name, words, self.folder / "logs" / f"{name}.log", env)
         try:
             await until_it_answers(process, f"http://{HOST}:{port}/readyz", READY_WITHIN)
