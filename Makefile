@@ -5,7 +5,7 @@ RUN := .venv/bin/python
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test faults check format lock bench real-containers clean
+.PHONY: help setup demo demo-reset test faults faults-planted check format lock bench real-containers clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: setup ## run the tests, on real servers: ARGS="tests/unit" or any argument
 
 faults: setup ## kill, halt and restart everything under load, half an hour: ARGS="kill --orders 500 --kills 20 --seed 1"
 	@$(RUN) -m tests.faults $(or $(ARGS),all)
+
+faults-planted: setup ## plant twelve bugs, one at a time, and see that the run under fire names each: ARGS="3,7"
+	@$(RUN) -m tests.faults planted $(ARGS)
 
 check: setup ## lint, types, who may import whom, contracts, requirements
 	$(RUN) -m ruff check

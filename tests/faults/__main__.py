@@ -16,9 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.folders import locked_or_busy
+from tests.faults.bugs import BUGS
 from tests.faults.chaos import Chaos, ProviderChaos
+from tests.faults.crashes import MEMBERS, crashes
 from tests.faults.fleet import LAYOUT
 from tests.faults.plan import Step, kills, odd_days, roll_out, server_away, zombies
+from tests.faults.planted_runs import Shown, show_all
 from tests.faults.rig import Report, Scenario, own_ground, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -72,7 +75,8 @@ async def carried_out(scenarios: Sequence[Scenario], console: Console) -> list[R
         folder = FOLDER / f"{one.name}-{one.seed}"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "logs").mkdir(parents=True)
-        console.print(f"{one.name}: {one.orders:,} orders, {len(one.steps)} faults, seed {one.seed}", highlight=False)
+        much = f"{one.steady:.0f} orders a second" if one.steady else f"{one.orders:,} orders"
+        console.print(f"{one.name}: {much}, {len(one.steps)} faults, seed {one.seed}", highlight=False)
         teller = Teller(console)
         async with own_ground(folder, one) as ground:
             reports.append(await run(ground, one, teller))
@@ -101,16 +105,27 @@ def show(report: Report, console: Console) -> None:
         console.print(f"{found.kind}: order {found.order}: {found.words}", markup=False, highlight=False)
 
 
-def do(*scenarios: Scenario) -> None:
-    """Carries them out and ends with what they showed."""
-    console = Console(soft_wrap=True)
+def quiet_console() -> Console:
+    """Where a run is told; what libraries say of lost servers is not."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    return Console(soft_wrap=True)
+
+
+def do(*scenarios: Scenario) -> None:
+    """Carries them out and ends with what they showed."""
+    console = quiet_console()
     with locked_or_busy(FOLDER / "run.lock"):
         reports = asyncio.run(carried_out(scenarios, console))
     wrong = [report.scenario.name for report in reports if not report.verdict.good]
     console.print(f"[red]broken: {', '.join(wrong)}" if wrong else "[green]nothing lost, doubled, reordered or stuck")
     sys.exit(1 if wrong else 0)
+
+
+def at_every_point(seed: int) -> Scenario:
+    """Orders come for as long as it takes; many answers are lost, so that there is something to look up."""
+    charges, mails = ProviderChaos(seed=seed, seconds=1.0, slow=0.05, lost=0.25), Chaos(seed=seed, slow=0.05)
+    return Scenario("points", 10_000, seed, crashes(), charges, mails, steady=8.0, members=MEMBERS, taciturn=True)
 
 
 @app.command()
@@ -155,10 +170,38 @@ def poison(orders: Orders = 100, seed: Seed = 1) -> None:
     do(replace(scenario("poison", orders, seed, [Step(40.0, "kill", "payer-0")]), poison=2))
 
 
+@app.command()
+def points(seed: Seed = 1) -> None:
+    """End processes by SIGKILL at every crash point, at its first, tenth and hundredth passing."""
+    do(at_every_point(seed))
+
+
 @app.command("roll-out")
 def roll_out_and_back(orders: Orders = 300, seed: Seed = 1) -> None:
     """An older version of orders beside the newer one, alone, and back."""
     do(scenario("roll-out", orders, seed, roll_out("orders", seed)))
+
+
+@app.command()
+def planted(numbers: Annotated[str, typer.Argument(help="Which, such as 3 or 3,7; all by default.")] = "") -> None:
+    """Plant each of the twelve bugs in a copy of the tree and see that the rig names it."""
+    wanted = {int(number) for number in numbers.split(",") if number}
+    bugs = [bug for bug in BUGS if not wanted or int(bug.name[:2]) in wanted]
+    console, folder = quiet_console(), FOLDER / "planted"
+    teller = Teller(console)
+
+    def say(shown: Shown) -> None:
+        teller.done()
+        words = "[green]caught" if shown.caught else "[red]NOT CAUGHT"
+        console.print(f"{shown.bug.name}: {words}[/]; without it: {shown.without}", highlight=False)
+
+    with locked_or_busy(FOLDER / "run.lock"):
+        all_shown = asyncio.run(show_all(folder, bugs, teller, say))
+    table = Table("bug", "shown by", "what the oracle said", title="planted bugs")
+    for shown in all_shown:
+        table.add_row(shown.bug.name, shown.bug.shown_by, shown.planted if shown.caught else f"[red]{shown.planted}")
+    console.print(table)
+    sys.exit(0 if all(shown.caught for shown in all_shown) else 1)
 
 
 @app.command("all")
@@ -172,6 +215,7 @@ def everything(seed: Seed = 1) -> None:
         scenario("postgres", 500, seed, server_away("postgres", seed, 5.0)),
         replace(scenario("poison", 200, seed, [Step(40.0, "kill", "payer-0")]), poison=2),
         scenario("roll-out", 300, seed, roll_out("orders", seed)),
+        at_every_point(seed),
         scenario("odd", 500, seed, odd_days(SERVICES, seed)),
     )
 

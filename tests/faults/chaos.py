@@ -51,6 +51,8 @@ class Chaos(BaseModel):
 class ProviderChaos(Chaos):
     """How the sandbox provider behaves, for better or worse."""
 
+    takes: float = Field(default=0.0, ge=0.0)
+    """Seconds between executing a charge and saying so, on a good day."""
     late: float = Share
     """Done late, and answered when it is done."""
     error_before: float = Share

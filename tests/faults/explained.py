@@ -1,4 +1,7 @@
-"""An unknown is explained by what was done to its worker or its database while the call ran, or to the call itself."""
+"""An unknown is explained by what was done to its worker or its database while the call ran, or to the call itself.
+
+What was done to a worker explains no more than the calls that were on their way at that moment.
+"""
 
 from tests.faults.history import SERVICE_OF, EffectKind, EffectRow, History
 from tests.faults.journal import Fault
@@ -27,4 +30,6 @@ class Explanations:
 
 
 def _hits(fault: Fault, row: EffectRow) -> bool:
+    if fault.in_flight is not None:
+        return row.key in fault.in_flight
     return fault.began - CLOCK_ERROR <= row.deadline and row.started <= fault.ended + CLOCK_ERROR

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from deploy.local.ports import HOST, take_port
 from deploy.local.processes import Process, start_process, until_it_answers
+from shared.messaging.crash_points import VARIABLE
+from tests.faults.tree import ROOT, imported_from
 
 READY_WITHIN = 90.0
 STOPS_WITHIN = 25.0
@@ -59,8 +61,8 @@ class Fleet:
     folder: Path
     settings: Mapping[str, Mapping[str, str]]
     members: Sequence[Member] = LAYOUT
-    code: Path | None = None
-    """The tree whose code the members run; this one where it is not said."""
+    code: Path = ROOT
+    """The tree whose code the members run."""
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     older: set[str] = field(default_factory=set)
@@ -70,12 +72,16 @@ class Fleet:
         """Where it serves HTTP."""
         return f"http://{HOST}:{self.ports[member.name]}"
 
+    def log(self, member: Member) -> Path:
+        """Where it writes."""
+        return self.folder / "logs" / f"{member.name}.log"
+
     def with_role(self, role: str, service: str = "") -> list[Member]:
         """The members that run it, of one service or of all."""
         return [member for member in self.members if member.has(role) and service in {"", member.service}]
 
-    def launch(self, member: Member) -> Process:
-        """Starts it and waits for nothing."""
+    def launch(self, member: Member, crash_at: str = "") -> Process:
+        """Starts it and waits for nothing. `crash_at`, a crash point and a number, ends it at that passing."""
         self.ports.setdefault(member.name, take_port())
         known = {
             "PORT": str(self.ports[member.name]),
@@ -85,11 +91,12 @@ class Fleet:
         }
         settings = {**known, **self.settings[member.service]}
         env = {f"{member.service.upper()}_{name}": value for name, value in settings.items()}
-        if self.code is not None:
-            env["PYTHONPATH"] = str(self.code)
+        env |= imported_from(self.code)
+        if crash_at:
+            env[VARIABLE] = crash_at
         module = (BEFORE if member.name in self.older else MODULES)[member.service]
         words = [sys.executable, "-m", module]
-        process = start_process(member.name, words, self.folder / "logs" / f"{member.name}.log", env)
+        process = start_process(member.name, words, self.log(member), env)
         self.processes[member.name] = process
         return process
 

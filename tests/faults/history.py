@@ -104,3 +104,5 @@ class History:
     """Orders that end the payer's process each time it works on them: those it may give up."""
     workers: Mapping[str, str] = field(default_factory=dict)
     """The members that make calls, with their service."""
+    asleep: Mapping[str, int] = field(default_factory=dict)
+    """How many lanes that slept over a message the sweepers of each member found."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 BY_ITSELF = "ended by itself"
+NEVER_PASSED = "never passed"
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,17 @@ class Fault:
     target: str
     began: float
     ended: float
+    at: str = ""
+    """The crash point, and which passing of it."""
+    in_flight: tuple[str, ...] | None = None
+    """The keys of the effects that were on their way when it was done; None where that cannot be said."""
+
+
+@dataclass
+class Note:
+    """What the one who does a fault adds to what is written down of it."""
+
+    in_flight: tuple[str, ...] | None = None
 
 
 class Journal:
@@ -28,13 +40,13 @@ class Journal:
         self._path = path
 
     @contextmanager
-    def writing_down(self, what: str, target: str) -> Iterator[None]:
+    def writing_down(self, what: str, target: str, at: str = "") -> Iterator[Note]:
         """The fault that the block does; it counts however the block ends."""
-        began = time.time()
+        began, note = time.time(), Note()
         try:
-            yield
+            yield note
         finally:
-            fault = Fault(what, target, began, time.time())
+            fault = Fault(what, target, began, time.time(), at, note.in_flight)
             self.faults.append(fault)
             with self._path.open("a") as file:
                 file.write(json.dumps(asdict(fault)) + "\n")

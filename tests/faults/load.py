@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
@@ -47,7 +47,7 @@ def stories(count: int, seed: int, poison: int = 0) -> Iterator[Story]:
 class Load:
     """Tells the stories, `per_second` new ones; `told` counts those that were told to the end."""
 
-    def __init__(self, front: ShopFront, promises: Promises, told_stories: Sequence[Story], per_second: float) -> None:
+    def __init__(self, front: ShopFront, promises: Promises, told_stories: Iterable[Story], per_second: float) -> None:
         self.told = 0
         self._front, self._promises = front, promises
         self._stories = told_stories

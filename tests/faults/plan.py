@@ -18,6 +18,8 @@ class Step:
     what: str
     target: str
     seconds: float = 0.0
+    at: str = ""
+    """Of a crash: the crash point and which passing of it, `relay.sent:10`; of offsets: `earliest` or `latest`."""
 
 
 def kills(members: Sequence[Member], count: int, seed: int, apart: float = 4.0) -> list[Step]:

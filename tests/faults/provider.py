@@ -79,6 +79,7 @@ class Provider:
         async with self._turns.setdefault(key, asyncio.Lock()):
             did, entry = await self._do(charge, key)
             await self._calls.write(key=key, nth=nth, did=did, mishap=mishap)
+        await asyncio.sleep(chaos.takes)
         if mishap == "slow":
             await asyncio.sleep(pause)
         if mishap == "lost":

@@ -1,6 +1,8 @@
 """Reads, when a run is over, what everybody could see of it: topics by a fresh reader, timelines, tables, ledgers."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -14,6 +16,7 @@ from tests.faults.history import SERVICE_OF, EffectKind, EffectRow, Executed, Hi
 from tests.faults.ledger import read_ledger
 from tests.faults.world import World
 
+ASLEEP = "idle lanes with ready messages were found"
 ENTRIES = "select order_id, n, id, source, type, causationid, outcome from timeline order by order_id, n"
 EFFECTS = """
 select key, state, extract(epoch from started_at)::float8 as started, extract(epoch from deadline)::float8 as deadline
@@ -46,7 +49,14 @@ async def read_history(world: World, promises: Promises, left: Sequence[Left], p
         left=left,
         poison=poison,
         workers={member.name: member.service for member in world.fleet.with_role("work")},
+        asleep={member.name: lanes_asleep(world.fleet.log(member)) for member in world.fleet.with_role("work")},
     )
+
+
+def lanes_asleep(path: Path) -> int:
+    """How many lanes the member says that it has found asleep over a message."""
+    lines = [json.loads(line) for line in path.read_text(errors="replace").splitlines() if ASLEEP in line]
+    return sum(line["lanes"] for line in lines)
 
 
 async def read_topics(world: World) -> tuple[list[Said], list[str]]:

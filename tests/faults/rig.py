@@ -1,9 +1,10 @@
 """One run: load and trouble at once, then quiet until everything is settled, then the oracle's verdict."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +15,18 @@ from tests.faults.accepted import Accepted, Promises
 from tests.faults.chaos import Chaos, ProviderChaos
 from tests.faults.commit_eater import CommitEater
 from tests.faults.deeds import Ground
+from tests.faults.fleet import LAYOUT, Member
 from tests.faults.journal import Fault
-from tests.faults.load import Load, stories
+from tests.faults.load import Load, Story, stories
 from tests.faults.oracle import judge
 from tests.faults.payer.handlers import POISON
 from tests.faults.payer.webhook import PATH
 from tests.faults.plan import Step, length
 from tests.faults.reader import read_history
 from tests.faults.servers import OwnKafka, OwnPostgres
-from tests.faults.settled import settled
+from tests.faults.settled import LONGEST, settled
 from tests.faults.shop_front import a_shop_front
+from tests.faults.tree import copy_of_the_tree
 from tests.faults.trouble import Trouble
 from tests.faults.verdict import Class, Finding, Verdict
 from tests.faults.world import MAIL_DOMAIN, MIGRATIONS, Place, World, the_world
@@ -48,6 +51,13 @@ class Scenario:
     """Whether the provider knows no keys and answers no look-ups."""
     poison: int = 0
     """How many of the orders end the payer's process each time it works on them."""
+    steady: float = 0.0
+    """New orders per second for as long as the trouble lasts; 0: as many as `orders` says, spread over that time."""
+    members: Sequence[Member] = LAYOUT
+    longest: float = LONGEST
+    """Seconds after load and trouble in which everything must be done."""
+    taciturn: bool = False
+    """Whether the provider tells of nothing by itself, so that whoever wants to know must ask."""
 
     def takes(self, what: str) -> bool:
         """Whether one of its steps is of this kind."""
@@ -56,6 +66,8 @@ class Scenario:
     @property
     def per_second(self) -> float:
         """New orders per second, so that they come for as long as the trouble lasts."""
+        if self.steady:
+            return self.steady
         return self.orders / max(length(self.steps), 1.0)
 
 
@@ -76,9 +88,10 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
     """One run in a world that is ready."""
     began, world = time.monotonic(), ground.world
     promises = Promises(world.folder / "accepted")
-    told = list(stories(scenario.orders, scenario.seed, scenario.poison))
-    poison = frozenset(str(story.order.id) for story in told if story.order.reference == POISON)
     trouble = Trouble(ground)
+    told: Iterable[Story] = stories(scenario.orders, scenario.seed, scenario.poison)
+    told = itertools.takewhile(lambda _: trouble.lasts, told) if scenario.steady else list(told)
+    poison = frozenset(poisoned(told)) if scenario.poison else frozenset()
     await world.misbehave(scenario.charges.model_copy(update=terms_of(world, scenario)), scenario.mails)
     urls = [world.fleet.url(member) for member in world.fleet.with_role("api", "orders")]
     topic = world.topic("orders.commands")
@@ -92,7 +105,7 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
         watch = asyncio.create_task(trouble.start_again_who_ends())
         try:
             await telling(line, tell, load.run(), trouble.carry_out(scenario.steps))
-            quiet = await settled(world, tell, poison)
+            quiet = await settled(world, tell, poison, scenario.longest)
         finally:
             watch.cancel()
     tell("reading what was done and said")
@@ -104,9 +117,16 @@ async def run(ground: Ground, scenario: Scenario, tell: Tell) -> Report:
     return Report(scenario, verdict, len(promises.accepted), faults, quiet.seconds, time.monotonic() - began)
 
 
+def poisoned(told: Iterable[Story]) -> Iterator[str]:
+    """The orders that end the payer's process."""
+    return (str(story.order.id) for story in told if story.order.reference == POISON)
+
+
 def terms_of(world: World, scenario: Scenario) -> dict[str, Any]:
     """What the provider offers, and where it tells of what it has executed."""
     (payer, *_) = world.fleet.with_role("api", "payer")
+    if scenario.taciturn:
+        return {}
     webhooks = {"webhook_url": f"{world.fleet.url(payer)}{PATH}", "webhook_doubled": 0.1, "webhook_seconds": 10.0}
     return webhooks | ({"memory": 0.0, "look_up": False} if scenario.keyless else {})
 
@@ -136,10 +156,9 @@ def behind_kafka(accepted: Sequence[Accepted], faults: Sequence[Fault]) -> Itera
 
 
 @asynccontextmanager
-async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
-    """A PostgreSQL and a Kafka for this run alone, and the system on them."""
+async def servers_in(folder: Path) -> AsyncIterator[tuple[OwnPostgres, OwnKafka]]:
+    """A PostgreSQL and a Kafka of our own; what they kept is deleted at the end."""
     database, broker = OwnPostgres(folder), OwnKafka(folder)
-    eater = CommitEater(database.port, scenario.seed) if scenario.takes("eat commits") else None
     async with AsyncExitStack() as undo:
         undo.push_async_callback(database.forget)
         undo.push_async_callback(broker.forget)
@@ -147,6 +166,15 @@ async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
         undo.push_async_callback(database.stop)
         undo.push_async_callback(broker.stop)
         await asyncio.gather(database.start(), broker.start())
+        yield database, broker
+
+
+@asynccontextmanager
+async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
+    """A PostgreSQL and a Kafka for this run alone, and the system on them."""
+    async with AsyncExitStack() as undo:
+        database, broker = await undo.enter_async_context(servers_in(folder))
+        eater = CommitEater(database.port, scenario.seed) if scenario.takes("eat commits") else None
         for service in MIGRATIONS:
             await postgres.create_database(database.url(), service)
         databases = {service: database.url(service) for service in MIGRATIONS}
@@ -154,6 +182,8 @@ async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
         if eater is not None:
             await undo.enter_async_context(eater.listening())
             ways = {service: postgres.url(eater.port, service) for service in MIGRATIONS}
-        place = Place(databases, broker.address, "", ways)
-        world = await undo.enter_async_context(the_world(folder, place, keyless=scenario.keyless))
+        place, code = Place(databases, broker.address, "", ways), copy_of_the_tree(folder / "tree")
+        world = await undo.enter_async_context(
+            the_world(folder, place, members=scenario.members, code=code, keyless=scenario.keyless)
+        )
         yield Ground(world, {database.name: database, broker.name: broker}, eater)

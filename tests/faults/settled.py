@@ -31,6 +31,7 @@ select 'outbox' as what, aggregateid as subject, type as words from outbox
 union all select 'started effect', subject, key from effect where state = 'started'
 union all select 'held', subject, source from held
 union all select 'passed', subject, type from passed
+union all select 'timer', subject, key from timer
 union all select 'parked', aggregateid, error from parked
 union all select 'quarantine', coalesce(convert_from(key, 'UTF8'), ''), reason from quarantine
 """
@@ -45,10 +46,12 @@ class Settled:
     seconds: float
 
 
-async def settled(world: World, tell: Callable[[str], None], poison: Collection[str] = ()) -> Settled:
+async def settled(
+    world: World, tell: Callable[[str], None], poison: Collection[str] = (), longest: float = LONGEST
+) -> Settled:
     """Waits until nothing is left but what is due later than in a minute, or was given up as poison.
 
-    Stops waiting when nothing moves.
+    Stops waiting when nothing moves, or after `longest` seconds.
     """
     began = moved = time.monotonic()
     before: list[Left] = []
@@ -59,7 +62,7 @@ async def settled(world: World, tell: Callable[[str], None], poison: Collection[
         soon = [one for one in left if not one.waits and not (one.given_up and one.subject in poison)]
         tell(f"settling: {len(soon)} to do, {len(left) - len(soon)} wait")
         now = time.monotonic()
-        if not soon or now - moved > STALLED_AFTER or now - began > LONGEST:
+        if not soon or now - moved > STALLED_AFTER or now - began > longest:
             return Settled(left, time.monotonic() - began)
         before = left
         await asyncio.sleep(0.5)

@@ -14,10 +14,13 @@ LOOK_EVERY = 0.2
 
 
 class Trouble:
-    """What happens on one ground; `done` counts the steps that are over. Steps with one target take turns."""
+    """What happens on one ground; `done` counts the steps that are over, and it `lasts` until all are.
+
+    Steps with one target take turns.
+    """
 
     def __init__(self, ground: Ground) -> None:
-        self.done = 0
+        self.done, self.lasts = 0, True
         self._ground = ground
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -29,6 +32,7 @@ class Trouble:
                 await asyncio.sleep(step.after)
                 tasks.create_task(self._in_its_turn(step))
         await asyncio.gather(*(self._until_ready(member) for member in fleet.members))
+        self.lasts = False
 
     async def start_again_who_ends(self) -> None:
         """Until it is cancelled: a member that ended by itself is written down and started again."""

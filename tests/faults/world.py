@@ -27,6 +27,7 @@ from tests.faults.fleet import LAYOUT, Fleet, Member
 from tests.faults.journal import Journal
 from tests.faults.payer.app import MIGRATIONS as OF_PAYER
 from tests.faults.payer.handlers import payer
+from tests.faults.tree import ROOT
 from tests.plugins.waiting import eventually
 
 MIGRATIONS = {"orders": OF_ORDERS, "notifications": OF_NOTIFICATIONS, "payer": OF_PAYER}
@@ -109,7 +110,7 @@ async def the_world(
     place: Place,
     *,
     members: Sequence[Member] = LAYOUT,
-    code: Path | None = None,
+    code: Path = ROOT,
     keyless: bool = False,
 ) -> AsyncIterator[World]:
     """A system that runs, with the shop `nordic-tea`; its processes are ended at the end, what it wrote stays.

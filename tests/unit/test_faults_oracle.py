@@ -8,7 +8,7 @@ import pytest
 from tests.faults.accepted import Accepted
 from tests.faults.causes import Cause
 from tests.faults.history import EffectRow, Executed, History, Left, Mishap, Said, Told
-from tests.faults.journal import Fault
+from tests.faults.journal import NEVER_PASSED, Fault
 from tests.faults.oracle import judge
 from tests.faults.verdict import Class, Verdict
 
@@ -49,11 +49,12 @@ ENTRIES = [
     entry("payer", 2, "charge.made.v1", "e2"),
     entry("notifications", 2, "message.sent.v1", "e2"),
 ]
+RECEIPT = entry("receipts", 1, "receipt.issued.v1", "timer")
 CHARGES = [Executed("charge", cause_of(one).outside_key("charge", DOMAIN)) for one in (PLACED, AGAIN)]
 MAILS = [Executed("mail", cause_of(one).outside_key("mail", DOMAIN)) for one in (PLACED, AGAIN)]
 
 
-def history(**changes: Any) -> History:
+def history(*, receipts: int = 1, **changes: Any) -> History:
     """An order placed by HTTP and confirmed again by the topic: two charges and two mails, told and recorded."""
     fields: dict[str, Any] = {
         "accepted": [accepted("place", "http", "k1"), accepted("resend", "topic", "c2")],
@@ -62,7 +63,10 @@ def history(**changes: Any) -> History:
         "told": [told(n, one) for n, one in enumerate(ENTRIES, start=1)],
         "workers": WORKERS,
     }
-    return History(**fields | changes)
+    fields |= changes
+    fields["said"] = [*fields["said"], *[RECEIPT] * receipts]
+    fields["told"] = [*fields["told"], *(told(100 + n, RECEIPT) for n in range(receipts))]
+    return History(**fields)
 
 
 def wrong(run: History) -> dict[Class, int]:
@@ -182,7 +186,10 @@ def test_an_effect_told_as_done_and_never_executed_is_lost() -> None:
 def test_an_effect_told_as_failed_and_executed_is_lost() -> None:
     failed = replace(ENTRIES[2], type="charge.failed.v1")
     entries = [*ENTRIES[:2], failed, ENTRIES[3]]
-    changes = {"said": [COMMAND, PLACED, AGAIN, *entries], "told": [told(n, one) for n, one in enumerate(entries, 1)]}
+    changes: dict[str, Any] = {
+        "said": [COMMAND, PLACED, AGAIN, *entries],
+        "told": [told(n, one) for n, one in enumerate(entries, 1)],
+    }
     assert wrong(history(**changes)) == {Class.LOST: 1}
     assert wrong(history(**changes, executed=[CHARGES[0], *MAILS])) == {}
 
@@ -214,6 +221,9 @@ def test_an_effect_told_twice_is_doubled() -> None:
         (Fault("kill", "payer-0", 130.0, 130.1), False),
         (Fault("kill", "notifications-1", 105.0, 105.1), False),
         (Fault("kill", "kafka", 105.0, 105.1), False),
+        (Fault("kill", "payer-0", 105.0, 105.1, in_flight=("charge:e2",)), True),
+        (Fault("kill", "payer-0", 105.0, 105.1, in_flight=("charge:e1",)), False),
+        (Fault("kill", "payer-0", 105.0, 105.1, in_flight=()), False),
     ],
 )
 def test_an_unknown_is_explained_by_what_was_done_to_its_worker_meanwhile(fault: Fault, explained: bool) -> None:  # noqa: FBT001
@@ -229,7 +239,7 @@ def test_an_unknown_is_explained_by_a_mishap_of_its_own_call() -> None:
 
 
 def test_an_unknown_may_be_executed_late_but_not_twice() -> None:
-    explained = {"mishaps": [Mishap("charge", "charge:e2", "late")]}
+    explained: dict[str, Any] = {"mishaps": [Mishap("charge", "charge:e2", "late")]}
     assert wrong(with_unknown_charge(**explained, executed=[CHARGES[1], CHARGES[0], *MAILS])) == {}
     assert wrong(with_unknown_charge(**explained, executed=[*CHARGES, CHARGES[1], *MAILS])) == {Class.DOUBLED: 1}
 
@@ -245,7 +255,7 @@ def test_an_unknown_that_was_known_later_is_counted_apart() -> None:
 
 def test_what_waits_for_its_time_is_listed_and_what_waits_for_nothing_is_stuck() -> None:
     entries = [*ENTRIES[:2], ENTRIES[3]]
-    changes = {
+    changes: dict[str, Any] = {
         "said": [COMMAND, PLACED, AGAIN, *entries],
         "told": [told(n, one) for n, one in enumerate(entries, 1)],
         "executed": [CHARGES[0], *MAILS],
@@ -279,16 +289,43 @@ def test_a_command_that_was_refused_is_lost() -> None:
 
 def test_what_ends_the_worker_may_be_given_up_by_the_payer_alone() -> None:
     entries = [*ENTRIES[:2], ENTRIES[3]]
-    given_up = {
+    given_up: dict[str, Any] = {
         "said": [COMMAND, PLACED, AGAIN, *entries],
         "told": [told(n, one) for n, one in enumerate(entries, 1)],
         "executed": [CHARGES[0], *MAILS],
-        "left": [Left("payer", "payer", ORDER, "lane blocked, 0 ready, 1 dead")],
+        "left": [Left("payer", "payer", ORDER, "lane blocked, 0 ready, 1 dead", given_up=True)],
         "faults": [Fault("ended by itself, exit code -9", "payer-0", 1.0, 1.1)],
     }
     assert wrong(history(**given_up, poison=frozenset({ORDER}))) == {}
+    never = [replace(given_up["left"][0], given_up=False)]
+    assert wrong(history(**given_up | {"left": never}, poison=frozenset({ORDER}))) == {Class.STUCK: 1}
     assert wrong(history(**given_up)) == {Class.STUCK: 1, Class.DIED: 1}
 
 
 def test_a_process_that_ended_by_itself_is_a_finding() -> None:
     assert wrong(history(faults=[Fault("ended by itself, exit code 1", "payer-0", 1.0, 1.1)])) == {Class.DIED: 1}
+
+
+def test_who_has_paid_for_an_order_has_one_receipt() -> None:
+    assert wrong(history(receipts=0)) == {Class.LOST: 1}
+    assert wrong(history(receipts=2))[Class.DOUBLED] >= 1
+
+
+def test_a_receipt_that_is_still_due_is_not_lost_and_one_that_nobody_has_paid_for_is_doubled() -> None:
+    due = Left("payer", "timer", ORDER, "receipt:e1", waits=True)
+    assert wrong(history(receipts=0, left=[due])) == {}
+    failed = [replace(ENTRIES[0], type="charge.failed.v1"), *ENTRIES[1:]]
+    changes: dict[str, Any] = {
+        "said": [COMMAND, PLACED, AGAIN, *failed],
+        "told": [told(n, one) for n, one in enumerate(failed, 1)],
+    }
+    assert wrong(history(**changes, executed=[CHARGES[1], *MAILS])) == {Class.DOUBLED: 1}
+
+
+def test_a_lane_that_slept_over_a_message_until_the_sweeper_came_was_stuck() -> None:
+    assert wrong(history(asleep={"payer-0": 0})) == {}
+    assert wrong(history(asleep={"payer-0": 2})) == {Class.STUCK: 1}
+
+
+def test_a_crash_point_that_was_never_passed_is_a_finding() -> None:
+    assert wrong(history(faults=[Fault(NEVER_PASSED, "payer-0", 1.0, 1.1, "relay.read:10")])) == {Class.STUCK: 1}

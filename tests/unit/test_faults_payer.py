@@ -6,8 +6,9 @@ import pytest
 
 from shared.contracts.order_log import EffectUnknown
 from shared.messaging.effects import Done, Failed, NotSent, Outcome, Permit, Unknown
+from shared.messaging.timers import Later
 from tests.builders import an_order, placed
-from tests.faults.payer.contracts import ChargeFailed, ChargeMade
+from tests.faults.payer.contracts import ChargeFailed, ChargeMade, ReceiptDue
 from tests.faults.payer.handlers import charge_for_the_order, payer
 from tests.faults.payer.till import Terms, Till, checking
 from tests.faults.payer.webhook import is_genuine
@@ -36,9 +37,10 @@ class RecordedEffects:
 async def test_each_outcome_has_its_entry(outcome: Outcome, contract: type) -> None:
     effects, event = RecordedEffects(outcome), placed(an_order())
     till = Till(effects, Terms("http://provider"))  # type: ignore[arg-type]
-    (entry,) = await charge_for_the_order(event, till)
+    entry, *later = await charge_for_the_order(event, till)
     await till.close()
     assert type(entry) is contract
+    assert [type(each.message) for each in later if isinstance(each, Later)] == [ReceiptDue] * (contract is ChargeMade)
     assert effects.keys == [f"charge:{event.meta.id}"]
 
 
