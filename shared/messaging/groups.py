@@ -11,6 +11,7 @@ from shared.messaging.timers import Later
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[..., Awaitable[Sequence[Message | Later]]]
+H = TypeVar("H", bound=Handler)
 
 
 @runtime_checkable
@@ -58,13 +59,13 @@ class Group:
         """Where copies of what it gives up go."""
         return BY_NAME.get(f"{self.name}.dead-letters") or dead_letters_of(self.name, self.name)
 
-    def on(self, contract: type[M], *, blocks: bool = True) -> Callable[[Handler], Handler]:
+    def on(self, contract: type[M], *, blocks: bool = True) -> Callable[[H], H]:
         """Registers the decorated function for a contract, or for all contracts of a base class.
 
         `blocks` says whether a message of this type that can never be handled holds up what comes after it.
         """
 
-        def register(handler: Handler) -> Handler:
+        def register(handler: H) -> H:
             if contract in self.reactions:
                 raise TypeError(f"group {self.name} has two handlers for {contract.__name__}")
             parameters = list(inspect.signature(handler).parameters)

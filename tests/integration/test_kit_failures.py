@@ -53,7 +53,7 @@ async def test_after_the_third_failure_the_order_log_says_that_a_reaction_waits(
     assert entry["time"] < entry["data"]["next_try"]
 
 
-@pytest.mark.requirement("R204")
+@pytest.mark.requirement("R205")
 async def test_what_is_given_up_is_said_on_the_order_log_and_copied_for_outside_tools(kit: Kit) -> None:
     group, desk, order = events_group(), Desk(), an_order()
     desk.fail = lambda _: Reject("never")

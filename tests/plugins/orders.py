@@ -26,6 +26,7 @@ from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.database import Connection
 from shared.messaging.outbox import Outbox
+from shared.messaging.timers import Later
 from shared.messaging.wakeup import Bell
 from shared.runtime.database import Pool, open_pool, transaction
 from shared.runtime.http import make_app
@@ -82,7 +83,7 @@ class OrdersAlone:
             wait=30,
         )
 
-    async def _reaction(self, command: OrderCommand, orders: Orders) -> Sequence[Message]:
+    async def _reaction(self, command: OrderCommand, orders: Orders) -> Sequence[Message | Later]:
         reaction = commands.reaction_to(type(command))
         assert reaction is not None
         return await reaction(command, {Orders: orders})

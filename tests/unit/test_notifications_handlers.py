@@ -117,8 +117,10 @@ class Scene:
 
     async def told(self, event: OrderPlaced | ConfirmationRequested) -> Message:
         """The one entry that an event leads to."""
-        handler = send_order_confirmation if isinstance(event, OrderPlaced) else send_order_confirmation_again
-        (entry,) = await handler(event, self.outgoing)
+        if isinstance(event, OrderPlaced):
+            (entry,) = await send_order_confirmation(event, self.outgoing)
+        else:
+            (entry,) = await send_order_confirmation_again(event, self.outgoing)
         return entry
 
 
