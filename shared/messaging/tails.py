@@ -76,12 +76,11 @@ class _Reader:
         self._consumer.assign(partitions)
         starts = await self._consumer.beginning_offsets(partitions)
         ends = {place: end for place, end in (await self._consumer.end_offsets(partitions)).items() if end}
-        span, until = AT_LEAST, time.monotonic() + LOOK_FURTHER_FOR
-        while ends:
+        span, until = AT_LEAST, 0.0
+        while ends and (not until or time.monotonic() < until):
             firsts = {place: max(starts[place], end - span) for place, end in ends.items()}
             await self._read_between(firsts, ends)
-            if time.monotonic() > until:
-                return
+            until = until or time.monotonic() + LOOK_FURTHER_FOR
             further = [place for place in firsts if place not in self._seen and firsts[place] > starts[place]]
             ends, span = {place: firsts[place] for place in further}, span * FURTHER
 
