@@ -48,6 +48,7 @@ def scenario(
     members: Sequence[Member] = THREE,
     charges: ProviderChaos | None = None,
     keyless: bool = False,
+    thinks: float = 0.0,
     poison: int = 0,
     longest: float = 40.0,
 ) -> Scenario:
@@ -60,6 +61,7 @@ def scenario(
         charges or ProviderChaos(seed=SEED),
         Chaos(seed=SEED),
         keyless=keyless,
+        thinks=thinks,
         poison=poison,
         steady=steady,
         members=members,
@@ -92,7 +94,7 @@ BUGS = (
     Bug(
         "04-no-lane-token",
         Class.DOUBLED,
-        scenario([Step(4.0, "halt", "payer-1", 20.0)], members=TWO_PAYERS, charges=ProviderChaos(seed=SEED, takes=1.5)),
+        scenario([Step(4.0, "halt", "payer-1", 20.0)], members=TWO_PAYERS, thinks=2.0),
     ),
     Bug(
         "05-max-plus-one",

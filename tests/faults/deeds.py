@@ -146,6 +146,7 @@ async def go_back(ground: Ground, step: Step) -> None:
         await fleet.end(member)
         fleet.older.add(member.name)
         fleet.launch(member)
+        await fleet.ready(member)
         await asyncio.sleep(step.seconds)
         await fleet.end(member)
         fleet.older.discard(member.name)

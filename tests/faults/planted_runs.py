@@ -13,11 +13,11 @@ from pathlib import Path
 from deploy.local import postgres
 from tests.faults.bugs import Bug
 from tests.faults.deeds import Ground
-from tests.faults.rig import Scenario, Tell, run, servers_in
+from tests.faults.rig import Scenario, Tell, run, servers_in, world_of
 from tests.faults.servers import OwnKafka, OwnPostgres
 from tests.faults.tree import copy_of_the_tree, imported_from
 from tests.faults.verdict import Verdict
-from tests.faults.world import MIGRATIONS, Place, the_world
+from tests.faults.world import MIGRATIONS, Place
 
 SHOWN = 2
 """Findings that are quoted."""
@@ -62,10 +62,8 @@ class Nursery:
         return Shown(bug, caught, in_words(without), in_words(planted))
 
     async def _verdict(self, scenario: Scenario, folder: Path, tree: Path, tell: Tell) -> Verdict:
-        async with self._place(folder) as place:
-            world = the_world(folder, place, members=scenario.members, code=tree, keyless=scenario.keyless)
-            async with world as ready:
-                report = await run(Ground(ready, {self.broker.name: self.broker}), scenario, tell)
+        async with self._place(folder) as place, world_of(folder, place, scenario, tree) as ready:
+            report = await run(Ground(ready, {self.broker.name: self.broker}), scenario, tell)
         (folder / "findings").write_text("\n".join(f"{f.kind} {f.order} {f.words}" for f in report.verdict.findings))
         return report.verdict
 

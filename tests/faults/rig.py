@@ -5,7 +5,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class Scenario:
     mails: Chaos = field(default_factory=Chaos)
     keyless: bool = False
     """Whether the provider knows no keys and answers no look-ups."""
+    thinks: float = 0.0
+    """Seconds that the payer takes over each charge that was made."""
     poison: int = 0
     """How many of the orders end the payer's process each time it works on them."""
     steady: float = 0.0
@@ -131,6 +133,13 @@ def terms_of(world: World, scenario: Scenario) -> dict[str, Any]:
     return webhooks | ({"memory": 0.0, "look_up": False} if scenario.keyless else {})
 
 
+def world_of(folder: Path, place: Place, scenario: Scenario, code: Path) -> AbstractAsyncContextManager[World]:
+    """The system that the scenario wants, of this code."""
+    return the_world(
+        folder, place, members=scenario.members, code=code, keyless=scenario.keyless, thinks=scenario.thinks
+    )
+
+
 async def telling(line: Callable[[], str], tell: Tell, *work: Coroutine[Any, Any, None]) -> None:
     """Does the work at once, and says now and then how far it is."""
     running = [asyncio.create_task(one) for one in work]
@@ -183,7 +192,5 @@ async def own_ground(folder: Path, scenario: Scenario) -> AsyncIterator[Ground]:
             await undo.enter_async_context(eater.listening())
             ways = {service: postgres.url(eater.port, service) for service in MIGRATIONS}
         place, code = Place(databases, broker.address, "", ways), copy_of_the_tree(folder / "tree")
-        world = await undo.enter_async_context(
-            the_world(folder, place, members=scenario.members, code=code, keyless=scenario.keyless)
-        )
+        world = await undo.enter_async_context(world_of(folder, place, scenario, code))
         yield Ground(world, {database.name: database, broker.name: broker}, eater)

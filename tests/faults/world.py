@@ -112,14 +112,16 @@ async def the_world(
     members: Sequence[Member] = LAYOUT,
     code: Path = ROOT,
     keyless: bool = False,
+    thinks: float = 0.0,
 ) -> AsyncIterator[World]:
     """A system that runs, with the shop `nordic-tea`; its processes are ended at the end, what it wrote stays.
 
     `keyless`: its provider knows no keys and answers no look-ups, so an unknown stays one until a webhook comes.
+    `thinks`: seconds that the payer takes over each charge that was made.
     """
     smtp_port, provider_port = take_port(), take_port()
     provider_url = f"http://{HOST}:{provider_port}"
-    fleet = Fleet(folder, settings_of(place, smtp_port, provider_url, keyless=keyless), members, code)
+    fleet = Fleet(folder, settings_of(place, smtp_port, provider_url, keyless=keyless, thinks=thinks), members, code)
     world = World(folder, place, fleet, Journal(folder / "faults"), provider_url)
     async with AsyncExitStack() as undo:
         await asyncio.gather(make_topics(place), *(bring_up_to_date(place, service) for service in MIGRATIONS))
@@ -131,10 +133,12 @@ async def the_world(
         yield world
 
 
-def settings_of(place: Place, smtp_port: int, provider_url: str, *, keyless: bool) -> dict[str, dict[str, str]]:
+def settings_of(
+    place: Place, smtp_port: int, provider_url: str, *, keyless: bool, thinks: float
+) -> dict[str, dict[str, str]]:
     """The environment of each service."""
     mail = {"SMTP_PORT": str(smtp_port), "SENDER_DOMAIN": MAIL_DOMAIN, "MAIL_TIMEOUT": str(CALL_WITHIN)}
-    charge = {"PROVIDER_URL": provider_url, "CHARGE_TIMEOUT": str(CALL_WITHIN)}
+    charge = {"PROVIDER_URL": provider_url, "CHARGE_TIMEOUT": str(CALL_WITHIN), "THINKS": str(thinks)}
     if keyless:
         charge |= {"PROVIDER_REMEMBERS": "0", "PROVIDER_LOOK_UP": "false"}
     own: dict[str, dict[str, str]] = {"orders": {}, "notifications": mail, "payer": charge}

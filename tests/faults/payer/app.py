@@ -29,6 +29,7 @@ class PayerSettings(ServiceSettings):
     provider_url: str
     charge_timeout: float = Field(default=5.0, gt=0, le=60, description="seconds that one charge may take in all")
     provider_remembers: float = Field(default=86_400.0, ge=0, description="seconds; 0: it knows no keys")
+    thinks: float = Field(default=0.0, ge=0, description="seconds that it takes over each charge that was made")
     provider_look_up: bool = Field(default=True, description="whether charges can be looked up by their keys")
 
 
@@ -41,7 +42,11 @@ async def compose(settings: PayerSettings) -> Service:
     )
     messaging = Messaging("payer", settings, pool, keyed, source="/payer")
     terms = Terms(
-        settings.provider_url, settings.charge_timeout, settings.provider_remembers, look_up=settings.provider_look_up
+        settings.provider_url,
+        settings.charge_timeout,
+        settings.provider_remembers,
+        look_up=settings.provider_look_up,
+        thinks=settings.thinks,
     )
     till = Till(Effects(keyed, seal=Seal.from_setting(settings.sealing_keys)), terms)
     messaging.work_outside([payer], {Till: till})

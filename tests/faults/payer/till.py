@@ -1,5 +1,6 @@
 """Charges go out with the effect's key as the provider's idempotency key, and no byte leaves without permission."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Terms:
     remembers: float = 0.0
     look_up: bool = False
     holds: float = 120.0
+    thinks: float = 0.0
+    """Seconds between a charge and what is said of it."""
 
 
 class Till:
@@ -68,6 +71,7 @@ class Till:
             request=json.dumps(body).encode(),
             when_unknown=rule,
         )
+        await asyncio.sleep(self._terms.thinks)
         return key, outcome
 
     async def close(self) -> None:
