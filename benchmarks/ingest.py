@@ -31,7 +31,7 @@ async def measure(world: World) -> list[Row]:
     count = world.size(RECORDS)
     async with world.database(KIT_MIGRATIONS) as dsn, world.topics() as prefix:
         topic = prefix + ORDERS_EVENTS.name
-        await _fill(world.kafka, topic, count)
+        await fill(world.kafka, topic, count)
         async with asyncpg.create_pool(dsn, min_size=0, max_size=4, server_settings=KEYS_ONLY) as pool:
             await pool.execute(BARE_TABLE)
 
@@ -57,7 +57,8 @@ async def measure(world: World) -> list[Row]:
     ]
 
 
-def _one_group() -> Group:
+def one_group() -> Group:
+    """A group with a handler that does nothing."""
     group = Group("bench", reads=ORDERS_EVENTS)
 
     @group.on(OrderPlaced)
@@ -69,7 +70,7 @@ def _one_group() -> Group:
 
 async def _take_in(pool: asyncpg.Pool, kafka: str, prefix: str, fate: str, count: int) -> float:
     taken = Counted(metrics.ingested, topic=ORDERS_EVENTS.name, fate=fate)
-    ingest = Ingest(pool, kafka, ORDERS_EVENTS, [_one_group()], Bell(), service="bench", prefix=prefix)
+    ingest = Ingest(pool, kafka, ORDERS_EVENTS, [one_group()], Bell(), service="bench", prefix=prefix)
     async with running(ingest):
         return await rate_of(taken.now, count)
 
@@ -103,7 +104,8 @@ async def _take_bare(pool: asyncpg.Pool, kafka: str, topic: str, count: int) -> 
     return rate
 
 
-async def _fill(kafka: str, topic: str, count: int) -> None:
+async def fill(kafka: str, topic: str, count: int) -> None:
+    """Puts so many events about as many orders on the topic."""
     letter = event_letter()
     async with AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, compression_type="lz4") as producer:
         for _ in range(count):
