@@ -24,7 +24,7 @@ from shared.messaging import lanes, metrics
 from shared.messaging.claims import CRASHED, CRASHES_DEAD, Claims, Hands
 from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS, KEYS_ONLY, Connection, OutcomeUnknown, transaction
-from shared.messaging.failures import Failure, Reject, attempt
+from shared.messaging.failures import Failure, Reject, Retry, attempt
 from shared.messaging.finish import Ending, ended, settle
 from shared.messaging.groups import Group, Reaction, Workspace
 from shared.messaging.lanes import Lane, Waiting
@@ -54,6 +54,14 @@ def rejection(meta: Meta, command_type: str, refusal: Refused) -> CommandRejecte
     )
 
 
+def not_handled(error: NotUnderstood) -> Retry | Reject:
+    """What becomes of a message that this process cannot read.
+
+    One of a type that it does not know was taken in by a newer version beside it, or before it: that one handles it.
+    """
+    return Retry(error.reason) if isinstance(error, UnknownType) else Reject(error.reason)
+
+
 class Answer:
     """One waiting message with what it is, or why it is refused or can never be handled."""
 
@@ -70,7 +78,7 @@ class Answer:
                 raise UnknownType(f"{self.type} is not accepted on {group.reads.name}")
         except NotUnderstood as error:
             if not group.answers:
-                raise Reject(error.reason) from error
+                raise not_handled(error) from error
             self.meta = _head(waiting).meta()
             errors = error.errors if isinstance(error, InvalidData) else []
             reason = "invalid-command" if isinstance(error, InvalidData) else "unknown-command"

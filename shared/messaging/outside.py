@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from shared.contracts.message import Message, NotUnderstood
+from shared.contracts.message import Message, NotUnderstood, UnknownType
 from shared.messaging import lanes, metrics
 from shared.messaging.claims import CRASHED, CRASHES_DEAD, Claims, Hands
 from shared.messaging.commits import GroupCommit
@@ -16,10 +16,10 @@ from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS, LOST, OutcomeUnknown, transaction
 from shared.messaging.effects import current_lane
 from shared.messaging.facts import read_to_the_end
-from shared.messaging.failures import Failure, LaneLost, Reject, attempt
+from shared.messaging.failures import Failure, LaneLost, attempt
 from shared.messaging.finish import Ending, settle
 from shared.messaging.groups import Group
-from shared.messaging.inside import QUICK
+from shared.messaging.inside import QUICK, not_handled
 from shared.messaging.lanes import Lane, Waiting
 from shared.messaging.outbox import Outbox
 from shared.messaging.part import Part
@@ -185,9 +185,9 @@ class OutsideWorker(Part):
             message = waiting.read()
             reaction = self._groups[lane.group].reaction_to(type(message))
             if reaction is None:
-                raise NotUnderstood(f"group {lane.group} has no handler for {message.type}")  # noqa: TRY301
+                raise UnknownType(f"group {lane.group} has no handler for {message.type}")
         except NotUnderstood as error:
-            outcome = Failure(Reject(error.reason))
+            outcome = Failure(not_handled(error))
         else:
             outcome = await attempt(lambda: reaction(message, self._provided))
         if isinstance(outcome, Failure) and isinstance(outcome.error, LaneLost):

@@ -7,13 +7,15 @@ from tests.faults.history import Said
 from tests.faults.verdict import Class, Finding
 
 Place = tuple[int, int]
+COPIES = ".dead-letters"
+"""Topics of copies, which have the numbers of what they are copies of."""
 
 
 def judged_streams(said: Iterable[Said]) -> Iterator[Finding]:
     """What is wrong with the numbered topics."""
     streams: defaultdict[tuple[str, str, str], list[Said]] = defaultdict(list)
     for record in said:
-        if record.sequence is not None:
+        if record.sequence is not None and not record.topic.endswith(COPIES):
             streams[record.topic, record.source, record.subject].append(record)
     for (topic, source, subject), records in streams.items():
         for kind, words in _judged(records):

@@ -7,19 +7,24 @@ from contextlib import contextmanager
 from operator import itemgetter
 from uuid import uuid4
 
+import pytest
+
 from shared.contracts.message import CONTRACTS, Message
 from shared.contracts.order_log import LogEntry, MessageSent
 from shared.contracts.topics import ORDERS_LOG
 from shared.messaging.database import Connection, transaction
 from shared.messaging.groups import Group
 from shared.messaging.ingest_store import IngestStore
+from shared.messaging.inside import InsideWorker
 from shared.messaging.intake import Arrived
 from shared.messaging.late_types import LateTypes
 from shared.messaging.outbox import Outbox
+from shared.messaging.outside import OutsideWorker
 from shared.messaging.wakeup import Bell
 from tests.builders import an_order, placed
 from tests.integration.test_kit_ingest import a_record, an_entry, inbox
-from tests.plugins.kit import Kit
+from tests.plugins.kit import Kit, running
+from tests.plugins.waiting import eventually
 
 
 def log_group() -> Group:
@@ -125,3 +130,45 @@ async def test_a_shadow_takes_its_number_and_is_handled_by_nobody(kit: Kit) -> N
     arrived = [Arrived(ORDERS_LOG.name, 0, n, *a_record(each), ()) for n, each in enumerate(documents)]
     await IngestStore(kit.pool, ORDERS_LOG, [log_group()]).take(arrived)
     assert await inbox(kit, order) == ["01", "03"]
+
+
+class Seen:
+    """What the handlers of the newer version have seen."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+
+def newer_group(newer: type[Message], *, within: bool) -> Group:
+    group = Group("orders.log", reads=ORDERS_LOG, inside=within)
+
+    @group.on(newer)
+    async def see(entry: Message, seen: Seen) -> list[Message]:
+        seen.ids.append(entry.meta.id)
+        return []
+
+    return group
+
+
+def worker_of(kit: Kit, group: Group, seen: Seen) -> InsideWorker | OutsideWorker:
+    if group.inside:
+        return InsideWorker(kit.pool, kit.dsn, group, kit.outbox, kit.bell, {Seen: lambda _: seen}, poll=0.05)
+    return OutsideWorker(kit.pool, kit.dsn, [group], kit.outbox, kit.bell, {Seen: seen}, poll=0.05)
+
+
+@pytest.mark.parametrize("within", [True, False])
+async def test_what_a_newer_version_took_in_is_left_to_it_by_the_older_one_beside_it(kit: Kit, *, within: bool) -> None:
+    """The older one's workers find it in the lane, and would give it up for good as something that nobody knows."""
+    order, seen = str(uuid4()), Seen()
+    with the_next_version() as newer:
+        group = newer_group(newer, within=within)
+        document = an_entry(order, 1, type="message.sent.v2")
+        await IngestStore(kit.pool, ORDERS_LOG, [group]).take([Arrived(ORDERS_LOG.name, 0, 0, *a_record(document), ())])
+    async with running(worker_of(kit, group, seen)):
+        await eventually(lambda: kit.count("lane", "failing_since is not null and state = 'ready'"))
+    assert (seen.ids, await inbox(kit, order)) == ([], ["01"])
+    with the_next_version() as newer:
+        await kit.pool.execute("update lane set due = clock_timestamp()")
+        async with running(worker_of(kit, newer_group(newer, within=within), seen)):
+            await eventually(lambda: kit.count("lane", "state = 'idle'"))
+    assert seen.ids == [document["id"]]

@@ -119,6 +119,11 @@ def test_a_stream_that_does_not_begin_with_one_has_lost_its_beginning() -> None:
     assert wrong(history(said=[COMMAND, PLACED, AGAIN, *entries])) == {Class.LOST: 2}
 
 
+def test_a_dead_letter_has_the_number_of_what_it_is_a_copy_of() -> None:
+    copy = replace(ENTRIES[2], topic="orders.log.dead-letters")
+    assert wrong(history(said=[COMMAND, PLACED, AGAIN, copy, *ENTRIES])) == {}
+
+
 def test_a_number_that_two_records_have_is_doubled() -> None:
     other = event(2, "order.confirmation-requested.v1", "c2", identity="e2b")
     assert wrong(history(said=[COMMAND, PLACED, AGAIN, other, *ENTRIES]))[Class.DOUBLED] >= 1
