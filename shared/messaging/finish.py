@@ -64,12 +64,12 @@ class Ending:
 
     def failed(self, waiting: Waiting, failure: Failure, group: Group) -> None:
         """The message in hand ended so: it is tried again later, or it is dead in its place, with a copy elsewhere."""
-        lane, now = self.lane, datetime.now(UTC)
+        lane = self.lane
         self.error = str(failure)
-        since = lane.failing_since or now
+        since = lane.failing_since or lane.claimed_at
         if isinstance(failure.error, Retry) and failure.error.after is not None:
             self._not_tried(failure.error.after)
-        elif isinstance(failure.error, Reject) or now - since > GIVE_UP_AFTER:
+        elif isinstance(failure.error, Reject) or lane.claimed_at - since > GIVE_UP_AFTER:
             self._give_up(waiting, failure, group)
         else:
             self._try_again(waiting, failure, since)

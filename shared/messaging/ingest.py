@@ -110,13 +110,29 @@ class Ingest(Part):
             self._tick = time.monotonic()
             broker = self._broker()
             try:
-                await broker.start()
-                await self._watch(stopping)
+                if await self._started(broker, stopping):
+                    await self._watch(stopping)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("ingest waits for Kafka", topic=self._topic.name, error=str(error))
                 await self._wait_for_server(stopping, f"Kafka cannot be reached: {error}")
             finally:
                 await broker.stop()
+
+    async def _started(self, broker: KafkaBroker, stopping: asyncio.Event) -> bool:
+        """Whether it was, or it is time to stop: the client waits for a missing topic for most of a minute."""
+        starting, told = asyncio.create_task(broker.start()), asyncio.create_task(stopping.wait())
+        try:
+            while not (starting.done() or told.done()):
+                self._tick = time.monotonic()
+                await asyncio.wait([starting, told], timeout=WATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+            return starting.done()
+        finally:
+            told.cancel()
+            await asyncio.wait([starting], timeout=1.0)  # in the middle of a connect it would leave a socket behind
+            starting.cancel()
+            await asyncio.wait([starting])
 
     def _broker(self) -> KafkaBroker:
         read_tolerantly()
@@ -184,6 +200,7 @@ class Ingest(Part):
 
     async def _look_after(self) -> None:
         await self._offsets.resume_accepted()
+        await self._offsets.see_to_unread()
         if self._topic.sequenced and await self._store.take_baselines():
             self._bell.ring()
         consumer = self._offsets.consumer_of()

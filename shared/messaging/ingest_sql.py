@@ -95,6 +95,7 @@ where h.topic = $1 and h.at < now() - make_interval(secs => $2)
 order by h.source, h.subject, h.incarnation, h.n limit 500
 """
 CONSUMED = "select partition, next, first from consumed where topic = $1 and partition = any($2::int[])"
+BEGUN = "select partition from consumed where topic = $1"
 BEGIN_PARTITION = """
 insert into consumed (topic, partition, next, first) values ($1, $2, $3, $3) on conflict do nothing
 """

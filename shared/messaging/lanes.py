@@ -24,7 +24,8 @@ with candidate as materialized ({candidates})
 update lane l set state = 'leased', token = $1, due = clock_timestamp() + make_interval(secs => $2),
   attempts = l.attempts + 1, crashes = l.crashes + (c.state = 'leased')::int
 from candidate c where l."group" = c."group" and l.subject = c.subject
-returning l."group", l.subject, l.shop, l.wake, l.attempts, l.crashes, c.state = 'leased' as crashed, l.failing_since
+returning l."group", l.subject, l.shop, l.wake, l.attempts, l.failing_since, clock_timestamp() as claimed_at, l.crashes,
+  c.state = 'leased' as crashed
 """
 """A lease that ran out was not given back, so it counts as a crash; the attempt counts whatever becomes of us."""
 DUE = """
@@ -87,6 +88,8 @@ class Lane:
     wake: int
     attempts: int
     failing_since: datetime | None
+    claimed_at: datetime
+    """By the database's clock, as `failing_since`: a process's own may be days off."""
     crashes: int = 0
     """How often in a row its lease ran out, this claim's finding included."""
     crashed: bool = False
@@ -132,6 +135,7 @@ def _claimed(row: Record, token: UUID) -> Lane:
         row["wake"],
         row["attempts"],
         row["failing_since"],
+        row["claimed_at"],
         row["crashes"],
         row["crashed"],
     )

@@ -1,6 +1,7 @@
 """Which record to read next: the database's word counts, and a silent jump past unread records is impossible."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 
 import asyncpg
@@ -16,6 +17,8 @@ from shared.messaging.wakeup import pause
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
+UNREAD_SECONDS = 30.0
+"""Between two looks for partitions that nobody in the group was ever given."""
 
 
 class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -32,6 +35,8 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
         self._pool = pool
         self._committed: dict[TopicPartition, int] = {}
         self._gaps: dict[TopicPartition, tuple[int, int]] = {}
+        self._unread: set[int] = set()
+        self._unread_at = 0.0
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Forgets them: only partitions still assigned are committed."""
@@ -110,6 +115,22 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
             if rows and rows[0]["next"] >= start and self.truncated.pop(partition, None) is not None:
                 self.read_from(partition, rows[0]["next"])
                 self._consumer().resume(partition)
+
+    async def see_to_unread(self) -> None:
+        """Asks the group to share its partitions out anew where, at two looks, one of them was never given to anybody.
+
+        A static member that is started again is given what it had, and nobody is told of partitions added meanwhile.
+        """
+        if time.monotonic() < self._unread_at:
+            return
+        self._unread_at = time.monotonic() + UNREAD_SECONDS
+        consumer = self._consumer()
+        there = {number for name in consumer.subscription() for number in consumer.partitions_for_topic(name) or ()}
+        rows = await self._pool.fetch(sql.BEGUN, self.topic.name)
+        before, self._unread = self._unread, there - {row["partition"] for row in rows}
+        if self._unread & before:
+            log.warning("nobody reads these partitions yet", topic=self.topic.name, partitions=sorted(self._unread))
+            consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no other way to ask for it
 
     async def is_next(self, partition: TopicPartition, first: int) -> bool:
         """Whether records from this offset on may be taken now; where not, they are read again, or by somebody else.

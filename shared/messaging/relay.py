@@ -130,6 +130,7 @@ class Relay(Part):
                 self._problem = None
                 self._floor.reset()
                 self._forget_consent()
+                await recognise(connection)  # who has emptied the table has taken the lease from everybody
                 await pause(min(1.0, self._lease_seconds / 3), stopping)
                 continue
             if self._consent is not None and (refusal := await self._consent.refusal(connection, lease.token)):
