@@ -65,6 +65,34 @@ async def test_a_file_that_fails_leaves_nothing_behind_and_the_ones_before_it_st
     assert [str(left) for left in await pending(connection, [("shop", folder)])] == ["shop/0002_bad"]
 
 
+async def test_a_process_killed_in_the_middle_of_a_file_leaves_nothing_and_the_next_one_applies_it(
+    connection: Connection, database_url: str, write: Write
+) -> None:
+    """The server finishes the statement that it is at, finds nobody there, and takes it back."""
+    folder = write("0001_thing.sql", up("create table thing (id int); select pg_sleep(1); create index on thing (id);"))
+    killed = await asyncpg.connect(database_url)
+    applying = asyncio.create_task(migrate(killed, [("shop", folder)]))
+    asleep = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+    await eventually(lambda: connection.fetchval(asleep))
+    killed.terminate()
+    await asyncio.wait([applying])
+    assert applying.exception() is not None
+    assert await migrate(connection, [("shop", folder)]) == ["shop/0001_thing"]
+    assert await connection.fetchval("select count(*) from pg_indexes where tablename = 'thing'") == 1
+
+
+async def test_what_was_applied_by_hand_in_part_is_told_by_name_and_can_be_cleared_away(
+    connection: Connection, write: Write
+) -> None:
+    folder = write("0001_thing.sql", up("create table thing (id int); create table other (id int);"))
+    await connection.execute("create table thing (id int)")
+    with pytest.raises(MigrationError, match='shop/0001_thing failed and was rolled back: relation "thing" already'):
+        await migrate(connection, [("shop", folder)])
+    assert await connection.fetchval("select to_regclass('other') is null")
+    await connection.execute("drop table thing")
+    assert await migrate(connection, [("shop", folder)]) == ["shop/0001_thing"]
+
+
 async def test_a_file_changed_after_it_was_applied_is_refused_by_name(connection: Connection, write: Write) -> None:
     folder = write("0001_thing.sql", up("create table thing (id int);"))
     await migrate(connection, [("shop", folder)])
