@@ -24,6 +24,7 @@ from tests.integration.test_kit_lanes import Desk, events_about, events_group, o
 from tests.integration.test_kit_relay import a_relay, outbox_is_empty, place
 from tests.plugins.kit import Kit, running
 from tests.plugins.lanes import arrive, is_idle, lane
+from tests.plugins.servers import delete_topics
 from tests.plugins.waiting import eventually
 
 
@@ -71,6 +72,33 @@ async def test_partitions_added_while_their_reader_was_away_are_read_and_an_orde
     async with running(an_ingest(kit)):
         await eventually(lambda: inbox_is(kit, order, ["01", "02", "03", "04"]), timeout=30)
     assert await kit.count("consumed", "topic = 'orders.log'") == 4
+
+
+async def test_a_topic_made_anew_is_read_from_its_beginning_when_what_was_read_of_the_old_one_is_forgotten(
+    kit_on_kafka: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its offsets count from nought again: without that, those below the old ones would be passed over."""
+    monkeypatch.setattr(offsets, "UNREAD_SECONDS", 0.5)
+    kit, old, new = kit_on_kafka, str(uuid4()), str(uuid4())
+    await kit.publish(ORDERS_LOG, a_record(an_entry(old, 1)), a_record(an_entry(old, 2)), partition=0)
+    async with running(an_ingest(kit)):
+        await eventually(lambda: inbox_is(kit, old, ["01", "02"]))
+    await make_anew(kit)
+    await kit.publish(ORDERS_LOG, *(a_record(an_entry(new, n)) for n in (1, 2, 3)), partition=0)
+    await kit.pool.execute("delete from consumed where topic = 'orders.log'")
+    async with running(an_ingest(kit)):
+        await eventually(lambda: inbox_is(kit, new, ["01", "02", "03"]), timeout=30)
+    assert await kit.count("inbox") == 5
+
+
+async def make_anew(kit: Kit) -> None:
+    await delete_topics(kit.kafka, kit.prefix + ORDERS_LOG.name)
+
+    async def made() -> bool:
+        async with TopicsOnBroker(kit.kafka, kit.prefix) as topics:
+            return bool(await topics.create([ORDERS_LOG], partitions=2))
+
+    await eventually(made, timeout=30, every=0.2)
 
 
 async def add_partitions(kit: Kit, count: int) -> None:
