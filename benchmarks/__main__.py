@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 import uvloop
 
-from benchmarks import accept, bulk, effects, first_order, idle, ingest, lanes, latency, reaction, relay, snapshot
+from benchmarks import (
+    accept,
+    bulk,
+    effects,
+    first_order,
+    idle,
+    ingest,
+    lanes,
+    latency,
+    member,
+    reaction,
+    relay,
+    snapshot,
+)
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, table, the_load, the_machine
 from benchmarks.world import World, the_world
@@ -21,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "effects": effects.measure,
     "latency": latency.measure,
     "reaction": reaction.measure,
+    "member": member.measure,
     "snapshot": snapshot.measure,
     "idle": idle.measure,
     "first-order": first_order.measure,
