@@ -94,7 +94,7 @@ BUGS = (
     Bug(
         "04-no-lane-token",
         Class.DOUBLED,
-        scenario([Step(4.0, "halt", "payer-1", 20.0)], orders=45, steady=1.5, members=TWO_PAYERS, thinks=2.0),
+        scenario([Step(4.0, "halt", "payer-0", 20.0)], orders=45, steady=1.5, members=TWO_PAYERS, thinks=2.0),
     ),
     Bug(
         "05-max-plus-one",
@@ -137,7 +137,7 @@ BUGS = (
     Bug(
         "11-idled-by-exists",
         Class.STUCK,
-        scenario([Step(1.0, "slow down", "payer/consumed", 10.0)], steady=8.0),
+        scenario([Step(1.0, "slow down", f"{service}/consumed", 12.0) for service in ("orders", "payer")], steady=8.0),
     ),
     Bug(
         "12-key-with-the-attempt",

@@ -265,8 +265,8 @@ async def reset_by_tool(world: World, group: str, topic: str, where: str) -> Non
     words = ["--group", prefix + group, "--topic", prefix + topic, "--reset-offsets", f"--to-{where}", "--execute"]
     command = kafka.tool_command("kafka-consumer-groups", words, world.place.kafka)
     async with asyncio.timeout(RESET_WITHIN):
-        said = b""
-        while b"NEW-OFFSET" not in said:
+        said = b"Error"
+        while b"Error" in said or topic.encode() not in said:  # a refusal is followed by a table without rows
             tool = await asyncio.create_subprocess_exec(
                 *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
             )
