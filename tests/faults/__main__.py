@@ -18,7 +18,7 @@ from rich.table import Table
 from deploy.local.folders import locked_or_busy
 from tests.faults.bugs import BUGS
 from tests.faults.chaos import Chaos, ProviderChaos
-from tests.faults.crashes import MEMBERS, crashes
+from tests.faults.crashes import CASES, MEMBERS, crashes
 from tests.faults.fleet import LAYOUT
 from tests.faults.plan import Step, kills, odd_days, roll_out, server_away, zombies
 from tests.faults.planted_runs import Shown, show_all
@@ -122,10 +122,11 @@ def do(*scenarios: Scenario) -> None:
     sys.exit(1 if wrong else 0)
 
 
-def at_every_point(seed: int) -> Scenario:
+def at_every_point(seed: int, only: str = "") -> Scenario:
     """Orders come for as long as it takes; many answers are lost, so that there is something to look up."""
+    cases = [case for case in CASES if case.point.startswith(only) or case.member.startswith(only)]
     charges, mails = ProviderChaos(seed=seed, seconds=1.0, slow=0.05, lost=0.25), Chaos(seed=seed, slow=0.05)
-    return Scenario("points", 10_000, seed, crashes(), charges, mails, steady=8.0, members=MEMBERS, taciturn=True)
+    return Scenario("points", 10_000, seed, crashes(cases), charges, mails, steady=4.0, members=MEMBERS, taciturn=True)
 
 
 @app.command()
@@ -171,9 +172,11 @@ def poison(orders: Orders = 100, seed: Seed = 1) -> None:
 
 
 @app.command()
-def points(seed: Seed = 1) -> None:
+def points(
+    seed: Seed = 1, only: Annotated[str, typer.Option(help="Points or members that begin so, such as relay.")] = ""
+) -> None:
     """End processes by SIGKILL at every crash point, at its first, tenth and hundredth passing."""
-    do(at_every_point(seed))
+    do(at_every_point(seed, only))
 
 
 @app.command("roll-out")

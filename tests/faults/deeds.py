@@ -43,10 +43,10 @@ select exists (
 """
 ONE_STATEMENT = 0.3
 """Seconds in which the server ends the statement that a process sent last."""
-PASSES_WITHIN = 150.0
+PASSES_WITHIN = 240.0
 """Seconds."""
-CALM_WITHIN = 90.0
-"""Seconds: the leases of two dead workers, and a look-up or two."""
+CALM_WITHIN = 240.0
+"""Seconds: the leases of two dead workers, a look-up or two, and whatever has become due before."""
 RESET_WITHIN = 90.0
 """Seconds: a group can be reset when the sessions of its killed members have run out."""
 
