@@ -23,7 +23,7 @@ async def eventually(
 ) -> T: ...
 async def eventually(
     predicate: Callable[[], Any],
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     every: float = 0.02,
     waiting_for: str = "",
 ) -> Any:
