@@ -7,6 +7,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from aiosmtplib import (
@@ -142,13 +143,12 @@ class SmtpPost:
             local_hostname=server.local_hostname,
             timeout=self._connect_within,
         )
-        try:
+        with ExitStack() as undo:
+            undo.callback(client.close)
             await client.connect()
             if client.is_ehlo_or_helo_needed:
                 await client.ehlo()
-        except BaseException:
-            client.close()
-            raise
+            undo.pop_all()
         return _Connection(client, time.monotonic())
 
     async def _hand_in(self, client: SMTP, mail: Mail) -> Done | Failed:

@@ -139,6 +139,8 @@ class Outbox:
         )
         following = {(topic, subject): last - counts[topic, subject] + 1 for topic, subject, last, _ in heads}
         incarnation = heads[0]["incarnation"]
+        if incarnation is None:
+            raise LookupError("the table relay is empty: nobody knows which life this is; the relay begins one")
         stamped = []
         for draft in drafts:
             stream = (draft.message.topic.name, draft.meta.subject)

@@ -27,7 +27,6 @@ select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timesta
 on conflict (key) do update set due_at = excluded.due_at, id = excluded.id, type = excluded.type,
   record = excluded.record
 """
-CANCEL = "delete from timer where key = any($1::text[])"
 TAKE = """
 delete from timer where key in (
   select key from timer where due_at <= clock_timestamp() order by due_at limit $1 for update skip locked)
@@ -79,11 +78,6 @@ def _row(source: str, group: str, cause: Meta, later: Later) -> tuple[object, ..
         message.type,
         record,
     )
-
-
-async def cancel_timers(connection: Connection, keys: Sequence[str]) -> None:
-    """Forgets those that have not rung yet, in the caller's transaction."""
-    await connection.execute(CANCEL, sorted(keys))
 
 
 class Timers(Periodic):

@@ -9,7 +9,7 @@ from shared.contracts.order_events import OrderPlaced
 from shared.contracts.topics import ORDERS_EVENTS
 from shared.messaging.database import transaction
 from shared.messaging.groups import Group
-from shared.messaging.timers import Later, Timers, cancel_timers, set_timers
+from shared.messaging.timers import Later, Timers, set_timers
 from tests.builders import an_order, confirmation_requested, placed
 from tests.integration.test_kit_lanes import Desk, events_group, outside
 from tests.plugins.kit import Kit, running
@@ -41,13 +41,10 @@ async def test_what_is_due_becomes_a_message_in_its_groups_lane_and_is_handled_o
     assert await kit.count("timer", "key = 'b'") == 1
 
 
-async def test_a_timer_that_is_set_again_is_moved_and_one_that_is_cancelled_never_rings(kit: Kit) -> None:
+async def test_a_timer_that_is_set_again_is_moved(kit: Kit) -> None:
     message = OrderPlaced(order=an_order())
     await set_one(kit, "a", message, from_now(PAST))
     await set_one(kit, "a", message, from_now(timedelta(hours=1)))
-    await set_one(kit, "b", message, from_now(PAST))
-    async with transaction(kit.pool) as connection:
-        await cancel_timers(connection, ["b", "c"])
     assert await Timers(kit.pool, kit.bell).move() == 0
     assert await kit.count("timer") == 1
 
