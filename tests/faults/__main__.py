@@ -212,7 +212,7 @@ def everything(seed: Seed = 1) -> None:
     """The agreed list."""
     do(
         scenario("kill", 5000, seed, kills(LAYOUT, 100, seed)),
-        replace(scenario("keyless", 600, seed, kills(LAYOUT, 20, seed)), keyless=True),
+        replace(scenario("keyless", 400, seed, kills(LAYOUT, 15, seed)), keyless=True),
         scenario("zombie", 500, seed, zombies(LAYOUT, 6, seed)),
         scenario("kafka", 800, seed, server_away("kafka", seed, 60.0)),
         scenario("postgres", 500, seed, server_away("postgres", seed, 5.0)),

@@ -22,7 +22,7 @@ class Step:
     """Of a crash: the crash point and which passing of it, `relay.sent:10`; of offsets: `earliest` or `latest`."""
 
 
-def kills(members: Sequence[Member], count: int, seed: int, apart: float = 4.0) -> list[Step]:
+def kills(members: Sequence[Member], count: int, seed: int, apart: float = 3.5) -> list[Step]:
     """So many SIGKILLs of random members, on average `apart` seconds from each other; a fifth of them in pairs."""
     dice = random.Random(f"kills {seed}")
     steps: list[Step] = []

@@ -88,6 +88,11 @@ class Provider:
             return _problem(500, "internal")
         return _problem(402, "declined") if entry is None else JSONResponse(entry, 201)
 
+    @property
+    def untold(self) -> int:
+        """How many of its reports are still on their way."""
+        return len(self._reports)
+
     async def look_up(self, key: str) -> Response:
         """The charge of a key; 501 where this provider has no look-up."""
         if not self.chaos.look_up:
@@ -159,6 +164,10 @@ def app_of(provider: Provider) -> FastAPI:
     async def put_chaos(chaos: ProviderChaos) -> dict[str, Any]:
         provider.chaos = chaos
         return chaos.model_dump()
+
+    @app.get("/untold")
+    async def untold() -> dict[str, int]:
+        return {"reports": provider.untold}
 
     @app.get("/readyz")
     async def readyz() -> dict[str, str]:

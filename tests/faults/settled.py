@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+import httpx2
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -69,8 +70,8 @@ async def settled(
 
 
 async def what_is_left(world: World) -> list[Left]:
-    """Everything that is unread, unsent, unhandled or under way, in all services."""
-    found: list[Left] = []
+    """Everything that is unread, unsent, unhandled or under way, in all services and on its way to them."""
+    found = await _untold(world)
     for service, url in world.place.databases.items():
         connection = await asyncpg.connect(url)
         try:
@@ -80,6 +81,13 @@ async def what_is_left(world: World) -> list[Left]:
         finally:
             await connection.close()
     return found
+
+
+async def _untold(world: World) -> list[Left]:
+    """What the provider is about to tell of charges: it is heard before anybody judges what was said."""
+    async with httpx2.AsyncClient(base_url=world.provider_url) as http:
+        reports = (await http.get("/untold")).raise_for_status().json()["reports"]
+    return [Left("provider", "report", "", f"{reports} on their way")] if reports else []
 
 
 def _of_lane(service: str, row: asyncpg.Record) -> Left:

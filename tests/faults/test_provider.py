@@ -39,6 +39,9 @@ class Sandbox:
     async def look_up(self, key: str) -> httpx2.Response:
         return await self.http.get(f"/charges/{self.word}{key}")
 
+    async def untold(self) -> int:
+        return int((await self.http.get("/untold")).json()["reports"])
+
     def executed(self) -> list[Entry]:
         return [entry for entry in read_ledger(self.ledger) if entry["key"].startswith(self.word)]
 
@@ -146,3 +149,24 @@ async def test_webhooks_are_signed_doubled_and_sent_until_they_are_taken(sandbox
         assert json.loads(body)["charge"] == charge
         given = headers["webhook-signature"]
         assert given == sign("sandbox", body, int(given.split(",")[0].removeprefix("t=")))
+
+
+async def test_a_report_is_untold_until_it_is_taken(sandbox: Sandbox) -> None:
+    taken = asyncio.Event()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await taken.wait()
+        writer.write(b"HTTP/1.1 204 ok\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hear, HOST, 0) as server:
+        await sandbox.behave(webhook_url=f"http://{HOST}:{server.sockets[0].getsockname()[1]}/hook")
+        await sandbox.charge("k")
+        assert await sandbox.untold() == 1
+        taken.set()
+
+        async def all_told() -> bool:
+            return await sandbox.untold() == 0
+
+        await eventually(all_told)
