@@ -124,11 +124,13 @@ class Claims:
         return claimed
 
     async def _fair(self, connection: Executor, limit: int) -> list[Lane]:
-        begun_after = self._after_shop
-        claimed = await lanes.claim(connection, self.group, limit, self._lease, begun_after, PER_SHOP, candidates=FAIR)
-        full = len(claimed) == limit
-        self._after_shop = max(lane.shop for lane in claimed) if full else ""
-        self._crowded = full or begun_after != ""
+        """Of every shop some, and the oldest beside them: where the crowd is one shop's, it has all the rest."""
+        after = self._after_shop
+        claimed = await lanes.claim(connection, self.group, limit, self._lease, after, PER_SHOP, candidates=FAIR)
+        self._after_shop = max(lane.shop for lane in claimed) if len(claimed) == limit else ""
+        if len(claimed) < limit:
+            claimed += await lanes.claim(connection, self.group, limit - len(claimed), self._lease)
+        self._crowded = len(claimed) == limit
         return claimed
 
     @asynccontextmanager

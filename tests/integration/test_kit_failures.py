@@ -181,7 +181,16 @@ async def test_a_shop_with_many_due_lanes_does_not_keep_the_others_waiting(kit: 
     claims, taken = Claims(group.name, Hands()), Counter[str]()
     for _ in range(2):
         taken.update(claimed.shop for claimed in await claims.next(kit.pool, 10))
-    assert taken == {"crowd": 15, "few-0": 1, "few-1": 1, "few-2": 1}
+    assert taken == {"crowd": 17, "few-0": 1, "few-1": 1, "few-2": 1}
+
+
+async def test_a_crowd_of_one_shop_that_waits_for_long_is_worked_without_a_pause(kit: Kit) -> None:
+    group = events_group()
+    crowd = [an_order(shop="crowd") for _ in range(95)]
+    await arrive(kit, group, [event for order in crowd for event in events_about(order, 1)])
+    await kit.pool.execute("update lane set due = now() - interval '1 minute'")
+    claims = Claims(group.name, Hands())
+    assert [len(await claims.next(kit.pool, 20)) for _ in range(6)] == [20, 20, 20, 20, 15, 0]
 
 
 async def test_where_shops_take_turns_all_of_them_come_to_their_turn(kit: Kit) -> None:
