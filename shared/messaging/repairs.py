@@ -102,7 +102,7 @@ class Repairs:
         topic = BY_NAME.get(name)
         if topic is None or not (topic.compacted or any(group.reads is topic for group in self._groups)):
             raise Refused("unknown-topic", f"{name} is not read here")
-        return IngestByHand(self.pool, topic, self._groups)
+        return IngestByHand(self.pool, topic, self._groups, self._outbox)
 
 
 async def write_down(

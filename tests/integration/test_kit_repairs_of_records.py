@@ -199,6 +199,16 @@ async def test_a_record_that_came_again_meanwhile_is_not_handled_twice(kit: Kit)
     assert (await inbox(kit, order), await kit.count("quarantine")) == (["01"], 0)
 
 
+async def test_a_record_of_a_new_life_that_is_read_again_tells_the_orders_log_of_the_fork(kit: Kit) -> None:
+    order = str(uuid4())
+    await take(kit, *(an_entry(order, n) for n in (1, 2, 3)))
+    (position,) = await quarantine(kit, b"not yet")
+    await mend(kit, position, an_entry(order, 2, LIFE + 5))
+    await repair(repairs_of(kit, log), TakeAgain(position=position))
+    (fork,) = await said(kit, "stream.forked.v1")
+    assert (fork["subject"], fork["data"]["n"], fork["data"]["known"]) == (order, 2, 3)
+
+
 async def test_a_record_whose_turn_has_not_come_is_held(kit: Kit) -> None:
     order = str(uuid4())
     (position,) = await quarantine(kit, b"not yet")
