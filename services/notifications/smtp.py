@@ -21,7 +21,7 @@ from aiosmtplib import (
 
 from services.notifications.mail import Mail, with_masked_addresses
 from shared.contracts.values import masked_email
-from shared.messaging.effects import Done, Failed, NotSent, Permit
+from shared.messaging.effects import Done, Failed, NotSent, Permit, PutOff
 
 CONNECT_WITHIN = 4.0
 """Seconds for connecting, TLS and login together; less than the kit's start allowance."""
@@ -31,6 +31,8 @@ IDLE_FOR = 20.0
 """Seconds that a connection may be idle and still be used; servers hang up on longer ones."""
 MAILS_PER_CONNECTION = 100
 FOR_NOW = range(400, 500)
+CLOSING = 421
+"""RFC 5321, 3.8: the server goes away, whatever it was asked."""
 FOR_GOOD = range(500, 600)
 NEEDS_LOGIN = frozenset({530, 534, 535, 538})
 """RFC 4954: what is refused is we, not this mail."""
@@ -78,7 +80,8 @@ class SmtpPost:
     async def deliver(self, mail: Mail, permit: Permit) -> Done | Failed:
         """Done with the Message-ID and the server's words, or Failed with a stable reason and the server's words.
 
-        Raises NotSent when the server was not reached or put the mail off; whatever else it raises means unknown.
+        Raises NotSent when the server was not reached or put the mail off, PutOff when it put off this recipient;
+        whatever else it raises means unknown.
         """
         connection = await self._connected()
         if mail.needs_smtputf8 and not connection.client.supports_extension("smtputf8"):
@@ -158,6 +161,8 @@ class SmtpPost:
         except SMTPSenderRefused as error:
             return _refusal("sender-refused", error, mail)
         except SMTPRecipientRefused as error:
+            if error.code in FOR_NOW and error.code != CLOSING:
+                raise PutOff(_answer(error, mail)) from error
             return _refusal("address-refused", error, mail)
         except SMTPDataError as error:
             return _refusal("message-refused", error, mail)
@@ -176,12 +181,16 @@ class SmtpPost:
 
 def _refusal(reason: str, error: SMTPResponseException, mail: Mail) -> Failed:
     """A no for good as Failed. Raises NotSent for one for now, and the error itself where the code says neither."""
-    words = _words(f"{error.code} {error.message}", mail)
+    words = _answer(error, mail)
     if error.code in FOR_NOW or error.code in NEEDS_LOGIN:
         raise NotSent(words) from error
     if error.code not in FOR_GOOD:
         raise error
     return Failed(reason, words)
+
+
+def _answer(error: SMTPResponseException, mail: Mail) -> str:
+    return _words(f"{error.code} {error.message}", mail)
 
 
 def _words(text: str, mail: Mail) -> str:

@@ -68,6 +68,10 @@ class NotSent(Exception):
     """Certainly not sent: nothing has happened, and it may be tried again."""
 
 
+class PutOff(NotSent):
+    """The same, said by the other side of this call alone: its connection works."""
+
+
 class Permit:
     """The right to make one call, which ends when the start allowance is over."""
 
@@ -176,7 +180,7 @@ class Effects:
             request = self._seal.open(kept)
         permit = Permit(asked.at, self._allowance)
         answer = await attempt(lambda: _in_time(asked.call(permit, request), asked.seconds))
-        asked.breaker.record(worked=not isinstance(answer, Failure))
+        asked.breaker.record(worked=not isinstance(answer, Failure) or isinstance(answer.error, PutOff))
         crash_point("effects.called")
         if not isinstance(answer, Failure):
             await self._known(asked, answer)

@@ -19,6 +19,7 @@ from shared.messaging.effects import (
     LookUp,
     NotSent,
     Permit,
+    PutOff,
     Unknown,
     WhenUnknown,
     current_lane,
@@ -454,6 +455,15 @@ async def test_a_database_in_its_first_life_calls_for_old_causes_too(kit: Kit) -
     await kit.pool.execute("update relay set incarnation = extract(epoch from now())::bigint + 3600")
     async with a_lane(kit):
         assert await once(kit, world) == DONE
+
+
+async def test_a_call_that_the_other_side_puts_off_says_nothing_against_its_connection(kit: Kit) -> None:
+    world, effects = World(PutOff("451 this mailbox, later")), Effects(kit.pool)
+    async with a_lane(kit):
+        for n in range(20):
+            with pytest.raises(Retry, match="not sent"):
+                await effects.once(key=f"a:{n}", kind="mail", call=world.call, timeout=5)
+    assert world.calls == 20
 
 
 async def test_a_connection_that_mostly_fails_is_left_alone_and_another_is_not(kit: Kit) -> None:

@@ -26,7 +26,7 @@ from deploy.local.mailbox.store import Mails
 from services.notifications.mail import Mail, People, Person, compose, message_id
 from services.notifications.rendering import Letter
 from services.notifications.smtp import SmtpPost, SmtpServer
-from shared.messaging.effects import Done, Failed, NotSent, Permit
+from shared.messaging.effects import Done, Failed, NotSent, Permit, PutOff
 from tests.plugins.smtp_scripts import HANG_UP, SILENCE, ScriptedServer, scripted_smtp
 
 SHOP = Person("Nordiska Tehuset", "hej@tehuset.example")
@@ -119,10 +119,17 @@ async def test_a_mail_that_is_refused_after_its_content_is_a_clear_no(mailbox: M
 
 async def test_a_recipient_that_is_put_off_was_certainly_not_sent_and_can_be_tried_again(mailbox: Mailbox) -> None:
     for _ in range(2):
-        with pytest.raises(NotSent, match=r"451 4\.1\.1 t\*\*\*@example\.org"):
+        with pytest.raises(PutOff, match=r"451 4\.1\.1 t\*\*\*@example\.org"):
             await mailbox.deliver("tempfail-451-2@example.org")
     assert isinstance(await mailbox.deliver("tempfail-451-2@example.org"), Done)
     assert mailbox.recipients() == [("tempfail-451-2@example.org",)]
+
+
+@pytest.mark.parametrize("recipient", ["tempfail-421@example.org", "refuse-data-451@example.org"])
+async def test_what_is_put_off_whoever_it_is_for_speaks_against_the_server(mailbox: Mailbox, recipient: str) -> None:
+    with pytest.raises(NotSent) as raised:
+        await mailbox.deliver(recipient)
+    assert not isinstance(raised.value, PutOff)
 
 
 async def test_a_mail_that_is_put_off_after_its_content_was_certainly_not_sent(mailbox: Mailbox) -> None:

@@ -113,8 +113,10 @@ class System:
         """Waits until so many entries of a type are on the order's timeline."""
 
         async def there() -> list[dict[str, Any]]:
-            found = [entry for entry in await self.timeline(order) if entry["type"] == kind]
-            return found if len(found) >= count else []
+            entries = await self.timeline(order)
+            found = [entry for entry in entries if entry["type"] == kind]
+            assert len(found) >= count, f"the timeline has {[entry['type'] for entry in entries]}"
+            return found
 
         return await eventually(there, timeout=within, every=0.1, waiting_for=f"{count} {kind} of order {order.id}")
 
