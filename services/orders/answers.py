@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from services.orders.domain.order import Order
 from services.orders.entry import Entry
-from shared.contracts.order import Totals
+from shared.contracts.order import Goods, Processing, Totals
 from shared.contracts.order_log import Outcome
 from shared.contracts.refusal import Refused
 from shared.runtime.idempotency import Answer
@@ -23,6 +23,8 @@ REFUSALS = {
     "unknown-shop": (422, "There is no such shop."),
     "order-too-large": (422, "The order is too large."),
     "amount-too-large": (422, "The order comes to more than can be handled."),
+    "unknown-line": (422, "The order has no such line."),
+    "not-so-many-units": (409, "The line has not so many units in that state."),
     "placed-at-impossible": (422, "The order cannot have been placed then."),
 }
 
@@ -33,6 +35,8 @@ class OrderLinks(BaseModel):
     self: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44"])
     log: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/log"])
     confirmation: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/confirmation"])
+    process: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/process"])
+    ship: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/ship"])
 
 
 class PlacedOrder(BaseModel):
@@ -51,6 +55,16 @@ class ConfirmationAsked(BaseModel):
 
     id: UUID
     content: Literal["as-then", "as-now"]
+    links: OrderLinks
+
+
+class HandledOrder(BaseModel):
+    """How far the order is now."""
+
+    id: UUID
+    version: int = Field(examples=[2])
+    processing: Processing
+    goods: Goods
     links: OrderLinks
 
 
@@ -85,7 +99,13 @@ class TimelinePage(BaseModel):
 def links_of(order_id: UUID) -> OrderLinks:
     """The addresses of an order."""
     path = f"/v1/orders/{order_id}"
-    return OrderLinks(self=path, log=f"{path}/log", confirmation=f"{path}/confirmation")
+    return OrderLinks(
+        self=path,
+        log=f"{path}/log",
+        confirmation=f"{path}/confirmation",
+        process=f"{path}/process",
+        ship=f"{path}/ship",
+    )
 
 
 def etag_of(order: Order) -> str:
@@ -113,6 +133,15 @@ def confirmation_answer(order: Order, content: Literal["as-then", "as-now"]) -> 
     links = links_of(order.now.id)
     body = ConfirmationAsked(id=order.now.id, content=content, links=links)
     return Answer(202, body.model_dump_json().encode(), {"Location": links.log})
+
+
+def handled_answer(order: Order, _: bool) -> Answer:  # noqa: FBT001 - the desk's Reply
+    """200: how far the order is now, whether or not anything has changed."""
+    now = order.now
+    body = HandledOrder(
+        id=now.id, version=now.version, processing=now.processing, goods=now.goods, links=links_of(now.id)
+    )
+    return Answer(200, body.model_dump_json().encode(), {"ETag": etag_of(order)})
 
 
 def entry_answer(n: int, entry: Entry) -> TimelineEntry:

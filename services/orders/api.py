@@ -12,20 +12,22 @@ from services.orders import desk as desks
 from services.orders import examples
 from services.orders.answers import (
     ConfirmationAsked,
+    HandledOrder,
     PlacedOrder,
     RefusingRoute,
     TimelinePage,
     confirmation_answer,
     entry_answer,
     etag_of,
+    handled_answer,
     placed_answer,
 )
 from services.orders.repository import find_order, require_log
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.message import Meta, new_id, now
-from shared.contracts.order import OrderSnapshot
-from shared.contracts.order_commands import PlaceOrder, ResendConfirmation
+from shared.contracts.order import OrderSnapshot, Units
+from shared.contracts.order_commands import OrderCommand, PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
 from shared.contracts.values import Identifier
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected
@@ -39,6 +41,7 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=RefusingRou
 
 UNKNOWN = problem_response("404", "unknown-order", "There is no such order.")
 TAKEN = problem_response("409", "order-id-taken", "The order id cannot be used.")
+TOO_MANY = problem_response("409", "not-so-many-units", "The line has not so many units in that state.")
 REFUSED = problem_response("422", "order-too-large", "The order is too large.", description="Not valid, or refused.")
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at."}}
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The order's version."}}
@@ -48,6 +51,12 @@ class Again(BaseModel):
     """Which order the confirmation shall show: as it was placed, or with its later changes."""
 
     content: Literal["as-then", "as-now"] = "as-then"
+
+
+class Moved(BaseModel):
+    """Which units; all there are where it is absent."""
+
+    units: Units | None = None
 
 
 async def writer(caller: Annotated[Caller, Depends(authenticated("orders:write"))]) -> Caller:
@@ -183,6 +192,49 @@ async def confirm_again(
         await this_request(request, caller, key),
         lambda order, _: confirmation_answer(order, wanted.content),
     )
+    return answer.response()
+
+
+HANDLED: Any = {
+    "responses": {
+        200: {"model": HandledOrder, "content": examples.HANDLED, "headers": ETAG},
+        404: UNKNOWN,
+        409: TOO_MANY,
+        422: REFUSED,
+    },
+    "openapi_extra": {"requestBody": {"content": examples.TO_MOVE}},
+}
+
+
+@router.post("/{order_id}/process", summary="Process an order", **HANDLED)
+async def process(
+    request: Request,
+    caller: Annotated[Caller, Depends(writer)],
+    key: IdempotencyKey,
+    order_id: UUID,
+    wanted: Annotated[Moved, Depends(json_body(Moved))],
+) -> Response:
+    """Say that the order was noticed and that these units were sent: by default all that are open, none for `[]`."""
+    return await handled(request, caller, key, ProcessOrder(order_id=order_id, units=wanted.units))
+
+
+@router.post("/{order_id}/ship", summary="Ship units of an order", **HANDLED)
+async def ship(
+    request: Request,
+    caller: Annotated[Caller, Depends(writer)],
+    key: IdempotencyKey,
+    order_id: UUID,
+    wanted: Annotated[Moved, Depends(json_body(Moved))],
+) -> Response:
+    """Say that units have left: by default all that were open or back-ordered."""
+    return await handled(request, caller, key, ShipUnits(order_id=order_id, units=wanted.units))
+
+
+async def handled(request: Request, caller: Caller, key: str, command: OrderCommand) -> Response:
+    """Carries out a command that moves units, and says how far the order is then."""
+    desk: desks.Desk = request.app.state.desk
+    received = command.stamped(command_meta(caller, command.order_id))
+    answer = await desk.carry_out(received, await this_request(request, caller, key), handled_answer)
     return answer.response()
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from services.orders.domain.order import Order
 from services.orders.repository import Orders, PlacedMeanwhile
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
+from shared.contracts.refusal import Refused
 from shared.messaging.crash_points import crash_point
 from shared.messaging.database import Connection
 from shared.messaging.groups import Group
 from shared.messaging.outbox import Outbox
 from shared.runtime.database import Pool, transaction
-from shared.runtime.idempotency import Answer, remember
+from shared.runtime.idempotency import Answer, AnsweredBefore, find, remember
 from shared.runtime.problems import Problem
 
 Reply = Callable[[Order, bool], Answer]
@@ -65,7 +66,12 @@ class Desk:
             orders = self.orders(connection)
             if look:
                 await orders.open([command])
-            events = await reaction(command, {Orders: orders})
+            try:
+                events = await reaction(command, {Orders: orders})
+            except Refused:  # what was done once may be refused the second time: it has its answer
+                if earlier := await find(connection, request.shop, request.key, request.hash):
+                    raise AnsweredBefore(earlier) from None
+                raise
             await orders.flush()
             crash_point("command.handled")
             await self.outbox.append(connection, [(command.meta, events)])

@@ -4,7 +4,7 @@ from services.orders.domain.order import Order
 from services.orders.repository import Orders
 from services.orders.timeline import Timeline
 from shared.contracts.message import Message, now
-from shared.contracts.order_commands import PlaceOrder, ResendConfirmation
+from shared.contracts.order_commands import PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
 from shared.contracts.order_events import OrderEvent
 from shared.contracts.order_log import LogEntry
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_LOG
@@ -31,6 +31,20 @@ async def place_order(command: PlaceOrder, orders: Orders) -> list[OrderEvent]:
 async def resend_confirmation(command: ResendConfirmation, orders: Orders) -> list[OrderEvent]:
     """Ask for the confirmation to be sent again."""
     return orders.get(command.order_id, command.meta.shop).resend_confirmation(command)
+
+
+@commands.on(ProcessOrder)
+async def process_order(command: ProcessOrder, orders: Orders) -> list[OrderEvent]:
+    """A person has noticed the order and sent units."""
+    order, events = orders.get(command.order_id, command.meta.shop).process(command)
+    return orders.saved(order, events)
+
+
+@commands.on(ShipUnits)
+async def ship_units(command: ShipUnits, orders: Orders) -> list[OrderEvent]:
+    """Units have left."""
+    order, events = orders.get(command.order_id, command.meta.shop).ship(command)
+    return orders.saved(order, events)
 
 
 @log.on(LogEntry)

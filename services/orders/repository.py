@@ -11,6 +11,7 @@ from services.orders.shops import Shops
 from shared.contracts.message import Message
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_commands import OrderCommand
+from shared.contracts.order_events import OrderEvent
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.database import Connection
@@ -101,6 +102,12 @@ class Orders:
         """Keep an order that was changed, beside how it was placed."""
         self._orders[order.now.id] = order
         self._changed[order.now.id] = order.now
+
+    def saved(self, order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
+        """These events, and the order kept where there are any: what says nothing has changed nothing."""
+        if events:
+            self.save(order)
+        return events
 
     def _owner(self, order_id: UUID) -> str | None:
         if order_id in self._orders:

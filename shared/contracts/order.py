@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from shared.contracts.values import (
     Address,
@@ -28,6 +28,13 @@ from shared.contracts.values import (
 )
 
 MAX_LINES = 2_000
+
+UnitState = Literal["open", "back-ordered", "shipped", "delivered", "returned", "claimed", "credited", "cancelled"]
+"""Where a unit of a line is (R034); each is in exactly one of these."""
+Processing = Literal["unprocessed", "partly", "processed"]
+"""How far a person has handled the order (R110): not noticed yet, noticed with units still open, all dealt with."""
+Goods = Literal["open", "partly-shipped", "shipped", "delivered", "returned", "cancelled"]
+"""Where the goods are as a whole, derived from the units (R103)."""
 
 
 class Customer(Value):
@@ -133,6 +140,25 @@ class PricedLine(OrderLine):
     total_excl_vat: MinorUnits
     total_incl_vat: MinorUnits
     """Rounded for the line alone; the totals per rate are computed from exact sums, so these need not add up."""
+    units: Annotated[dict[UnitState, Quantity], Field(max_length=8)] = {}  # noqa: RUF012 - pydantic copies it
+    """How many units are in which state; all of them are open where nothing stands here."""
+
+
+class LineUnits(Value):
+    """So many units of one line."""
+
+    line_id: Identifier
+    units: Quantity
+
+
+def _one_row_for_each_line(rows: list[LineUnits]) -> list[LineUnits]:
+    if len({row.line_id for row in rows}) < len(rows):
+        raise ValueError("a line_id stands twice")
+    return rows
+
+
+Units = Annotated[list[LineUnits], Field(max_length=MAX_LINES), AfterValidator(_one_row_for_each_line)]
+"""Units of several lines, each line at most once."""
 
 
 class VatTotal(Value):
@@ -169,5 +195,7 @@ class OrderSnapshot(PlacedContent):
     placed_at: AwareDatetime
     lines: Annotated[list[PricedLine], Field(max_length=MAX_LINES)]  # type: ignore[assignment]
     totals: Totals
+    processing: Processing = "unprocessed"
+    goods: Goods = "open"
     attention: Annotated[list[Identifier], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it
     """Why a person should look at the order: `total-differs`."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from shared.contracts.message import Message
-from shared.contracts.order import PlacedContent
+from shared.contracts.order import PlacedContent, Units
 from shared.contracts.topics import ORDERS_COMMANDS
 from shared.contracts.values import OrderId
 
@@ -27,3 +27,17 @@ class ResendConfirmation(OrderCommand, type="order.resend-confirmation.v1"):
 
     content: Literal["as-then", "as-now"] = "as-then"
     """The order as it was placed, or with its later changes (R069)."""
+
+
+class ProcessOrder(OrderCommand, type="order.process.v1"):
+    """A person has noticed the order and sent these units (R110)."""
+
+    units: Units | None = None
+    """All that are open where it is absent; none where the list is empty: the order was noticed, nothing was sent."""
+
+
+class ShipUnits(OrderCommand, type="order.ship.v1"):
+    """Units have left: open ones, or back-ordered ones that came in."""
+
+    units: Units | None = None
+    """All that are open or back-ordered where it is absent."""

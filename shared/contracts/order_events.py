@@ -3,7 +3,7 @@
 from typing import Literal
 
 from shared.contracts.message import Message
-from shared.contracts.order import OrderSnapshot
+from shared.contracts.order import OrderSnapshot, Units, UnitState
 from shared.contracts.topics import ORDERS_EVENTS
 
 
@@ -29,3 +29,16 @@ class ConfirmationRequested(OrderEvent, type="order.confirmation-requested.v1"):
     """Someone wants the order confirmation sent to the customer again; `order` is what the mail shall show."""
 
     content: Literal["as-then", "as-now"]
+
+
+class OrderProcessed(OrderEvent, type="order.processed.v1"):
+    """A person has noticed the order and sent these units; who it was stands in the envelope's actor (R110)."""
+
+    units: Units
+
+
+class UnitsMoved(OrderEvent, type="order.units-moved.v1"):
+    """These units are in another state now."""
+
+    to: UnitState
+    units: Units

@@ -13,7 +13,15 @@ ORDER = "shared/contracts/order.py"
 EVENTS = "shared/contracts/order_events.py"
 SCHEMAS = "shared/contracts/schemas"
 EXAMPLES = "shared/contracts/examples"
-WITH_LINES = ("order.place.v1", "order.placed.v1", "order.confirmation-requested.v1")
+WITH_LINES = (
+    "order.place.v1",
+    "order.process.v1",
+    "order.ship.v1",
+    "order.placed.v1",
+    "order.confirmation-requested.v1",
+    "order.processed.v1",
+    "order.units-moved.v1",
+)
 NOT_YET_READ = [word for type_ in WITH_LINES for word in ("--new-type", type_)]
 
 
@@ -124,7 +132,8 @@ def test_a_release_is_what_counts_as_published(checkout: Checkout) -> None:
 
 def test_a_contract_that_is_gone_was_a_promise(checkout: Checkout) -> None:
     text = (checkout.folder / EVENTS).read_text()
-    (checkout.folder / EVENTS).write_text(text.partition("class ConfirmationRequested")[0])
+    before, _, rest = text.partition("class ConfirmationRequested")
+    (checkout.folder / EVENTS).write_text(before + "class" + rest.partition("\nclass")[2])
     code, said = checkout.contracts("write")
     assert code == 1
     assert "order.confirmation-requested.v1: the contract is gone" in said

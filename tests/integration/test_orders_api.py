@@ -22,7 +22,7 @@ async def test_a_placed_order_is_answered_with_its_number_totals_and_links(tea: 
     placed = answer.json()
     assert (placed["id"], placed["number"], placed["attention"]) == (str(order.id), 1, [])
     assert placed["totals"] == order.totals.model_dump(mode="json")
-    assert set(placed["links"]) == {"self", "log", "confirmation"}
+    assert set(placed["links"]) == {"self", "log", "confirmation", "process", "ship"}
 
 
 @pytest.mark.requirement("R007", "R010", "R012", "R013", "R014", "R016", "R019", "R020", "R021", "R022", "R023")
@@ -142,6 +142,54 @@ async def test_a_confirmation_is_asked_for_again_once_per_key(tea: Caller, order
     assert answers[0].headers["location"] == f"/v1/orders/{order.id}/log"
     asked = "select count(*) from outbox where type = 'order.confirmation-requested.v1'"
     assert await orders_alone.pool.fetchval(asked) == 1
+
+
+@pytest.mark.requirement("R109", "R110")
+async def test_an_order_is_processed_in_parts_and_says_how_far_it_is(tea: Caller, orders_alone: OrdersAlone) -> None:
+    order = an_order(lines=[a_line(line_id="1", quantity=3)])
+    await tea.place(to_place(order))
+    first = await tea.handle(order.id, "process", key="first", units=[{"line_id": "1", "units": 2}])
+    assert (first.status_code, first.headers["etag"]) == (200, '"2"')
+    assert (first.json()["processing"], first.json()["goods"]) == ("partly", "partly-shipped")
+    again = await tea.handle(order.id, "process", key="first", units=[{"line_id": "1", "units": 2}])
+    assert again.content == first.content
+    rest = await tea.handle(order.id, "ship")
+    assert (rest.json()["processing"], rest.json()["goods"], rest.json()["version"]) == ("processed", "shipped", 3)
+    nothing = await tea.handle(order.id, "process")
+    assert nothing.json() == rest.json()
+    read = (await tea.get(str(order.id))).json()
+    assert (read["version"], read["lines"][0]["units"]) == (3, {"shipped": 3})
+    types = "select type from outbox where topic = 'orders.events' order by position"
+    assert [row["type"] for row in await orders_alone.pool.fetch(types)] == [
+        "order.placed.v1",
+        "order.processed.v1",
+        "order.units-moved.v1",
+    ]
+    page = (await tea.get(f"{order.id}/log")).json()
+    assert [entry["summary"] for entry in page["entries"]] == ["order.placed", "order.processed", "order.units-moved"]
+
+
+async def test_units_that_are_not_there_are_refused_and_nothing_changes(tea: Caller) -> None:
+    order = an_order(lines=[a_line(line_id="1", quantity=3)])
+    await tea.place(to_place(order))
+    too_many = await tea.handle(order.id, "ship", units=[{"line_id": "1", "units": 4}])
+    assert problem(too_many) == (409, "/problems/not-so-many-units")
+    no_line = await tea.handle(order.id, "process", units=[{"line_id": "2", "units": 1}])
+    assert problem(no_line) == (422, "/problems/unknown-line")
+    twice = await tea.handle(order.id, "process", units=[{"line_id": "1", "units": 1}] * 2)
+    assert twice.status_code == 422
+    assert (await tea.handle(uuid4(), "process")).status_code == 404
+    assert (await tea.get(str(order.id))).json()["version"] == 1
+
+
+async def test_of_many_who_process_an_order_at_once_each_unit_is_sent_by_one(tea: Caller) -> None:
+    order = an_order(lines=[a_line(line_id="1", quantity=10)])
+    await tea.place(to_place(order))
+    one = [{"line_id": "1", "units": 1}]
+    answers = await asyncio.gather(*(tea.handle(order.id, "process", units=one) for _ in range(12)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 10 + [409] * 2
+    read = (await tea.get(str(order.id))).json()
+    assert (read["version"], read["lines"][0]["units"]) == (11, {"shipped": 10})
 
 
 LOSES_THE_CONNECTION_AT_COMMIT = """

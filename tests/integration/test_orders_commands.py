@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from services.orders.repository import PlacedMeanwhile, find_order
-from shared.contracts.order_commands import PlaceOrder, ResendConfirmation
-from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
+from shared.contracts.order import LineUnits
+from shared.contracts.order_commands import PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
+from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
 from shared.contracts.order_log import OrderNoted
 from shared.contracts.refusal import Refused
 from shared.runtime.database import transaction
@@ -79,6 +80,22 @@ async def test_a_confirmation_can_be_asked_for_again(orders_alone: OrdersAlone) 
     assert isinstance(requested, ConfirmationRequested)
     assert requested.order == placed.order
     assert (requested.meta.sequence, noted.summary) != (placed.meta.sequence, "order.placed")  # type: ignore[attr-defined]
+
+
+@pytest.mark.requirement("R109")
+async def test_commands_about_one_order_in_one_batch_follow_one_another(orders_alone: OrdersAlone) -> None:
+    command = to_place(an_order(lines=[a_line(line_id="1", quantity=3)]))
+    await orders_alone.handle(command)
+    two = ProcessOrder(order_id=command.order_id, units=[LineUnits(line_id="1", units=2)])
+    said = await orders_alone.handle(stamped(two), stamped(ShipUnits(order_id=command.order_id)))
+    events = [each for each in said if isinstance(each, OrderEvent)]
+    assert [(event.type, event.order.version, event.order.goods) for event in events] == [
+        ("order.processed.v1", 2, "partly-shipped"),
+        ("order.units-moved.v1", 3, "shipped"),
+    ]
+    async with orders_alone.pool.acquire() as connection:
+        order = await find_order(connection, command.order_id, "nordic-tea")
+    assert (order.now, order.placed.version) == (events[-1].order, 1)
 
 
 @pytest.mark.requirement("R069")

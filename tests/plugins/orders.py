@@ -150,6 +150,11 @@ class Caller:
         headers = {"idempotency-key": key or new_id()}
         return await self.client.post(f"/v1/orders/{order_id}/confirmation", json=body, headers=headers)
 
+    async def handle(self, order_id: object, what: str, key: str | None = None, **body: Any) -> httpx2.Response:
+        """POST a command that moves units: `process`, `ship`."""
+        headers = {"idempotency-key": key or new_id()}
+        return await self.client.post(f"/v1/orders/{order_id}/{what}", json=body, headers=headers)
+
     async def get(self, path: str, **parameters: Any) -> httpx2.Response:
         """GET a path below /v1/orders/."""
         return await self.client.get(f"/v1/orders/{path}", params=parameters)

@@ -1,13 +1,14 @@
 """The order: what may be done with it, and what has then happened. Whatever is decided here is decided nowhere else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from services.orders.domain.totals import priced, totals_of
+from services.orders.domain.units import Ledger, goods_of, ledger_of, moved, units_in
 from shared.contracts.order import OrderSnapshot, PlacedContent
-from shared.contracts.order_commands import PlaceOrder, ResendConfirmation
-from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
+from shared.contracts.order_commands import PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
+from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced, OrderProcessed, UnitsMoved
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.topics import MAX_ORDER_BYTES
@@ -53,6 +54,38 @@ class Order:
         """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069)."""
         shown = self.placed if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
+
+    def process(self, command: ProcessOrder) -> "tuple[Order, list[OrderEvent]]":
+        """The order was noticed and these units were sent, by default all that are open (R110).
+
+        Said twice, it says nothing new. Raises Refused as `moved` does.
+        """
+        ledger = ledger_of(self.now.lines)
+        units = units_in(ledger, {"open"}) if command.units is None else command.units
+        if self.now.processing != "unprocessed" and not units:
+            return self, []
+        order = self._with(moved(ledger, units, ["open"], "shipped"))
+        return order, [OrderProcessed(order=order.now, units=units)]
+
+    def ship(self, command: ShipUnits) -> "tuple[Order, list[OrderEvent]]":
+        """Units have left, by default all that were open or back-ordered. Raises Refused as `moved` does."""
+        ledger = ledger_of(self.now.lines)
+        units = units_in(ledger, {"open", "back-ordered"}) if command.units is None else command.units
+        if not units:
+            return self, []
+        order = self._with(moved(ledger, units, ["open", "back-ordered"], "shipped"))
+        return order, [UnitsMoved(order=order.now, to="shipped", units=units)]
+
+    def _with(self, ledger: Ledger) -> Self:
+        """The next version of the order, its units as in the ledger; whoever moves units has noticed it."""
+        open_left = any("open" in states for states in ledger.values())
+        changes = {
+            "version": self.now.version + 1,
+            "lines": [line.model_copy(update={"units": dict(ledger[line.line_id])}) for line in self.now.lines],
+            "processing": "partly" if open_left else "processed",
+            "goods": goods_of(ledger),
+        }
+        return replace(self, now=self.now.model_copy(update=changes))
 
 
 def content_of(command: PlaceOrder) -> dict[str, Any]:
