@@ -122,7 +122,7 @@ BAD: dict[str, Callable[[str], tuple[bytes | None, bytes | None]]] = {
     ),
     "data that is a list": lambda order: a_record(an_entry(order, 1) | {"data": []}),
     "no shop": lambda order: a_record({k: v for k, v in an_entry(order, 1).items() if k != "shop"}),
-    "2 MB": lambda order: a_record(an_entry(order, 1) | {"data": {"x": "y" * 1_500_000}}),
+    "2 MB": lambda order: a_record(an_entry(order, 1) | {"data": {"x": "y" * 2_000_000}}),
 }
 
 
