@@ -29,6 +29,6 @@ FROM base AS services
 COPY --from=packages /app/venv /app/venv
 COPY shared shared
 COPY services services
-RUN python -m compileall -q shared services
+RUN python -m compileall -q shared services && install -d -o app -g app /files
 USER app
 CMD ["shared.ops", "--help"]

@@ -9,7 +9,7 @@ from uuid import uuid4
 from shared.contracts.message import Message, Meta, Sequence, new_id
 from shared.contracts.order import Customer, Delivery, OrderLine, OrderSnapshot, Payment, PricedLine, Totals, VatTotal
 from shared.contracts.order_commands import PlaceOrder
-from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
+from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, OrderPlaced
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Address, Money
 
@@ -120,6 +120,12 @@ def confirmation_requested(order: OrderSnapshot) -> ConfirmationRequested:
     """The event that asks for the confirmation again, as it was then."""
     again = ConfirmationRequested(order=order, content="as-then")
     return stamped(again, shop=order.shop, sequence=Sequence(1_790_000_000, 2))
+
+
+def document_requested(order: OrderSnapshot, **changes: Any) -> DocumentRequested:
+    """The event that asks for a delivery note in the order's language."""
+    fields: dict[str, Any] = {"document": "delivery-note", "language": order.language} | changes
+    return stamped(DocumentRequested(order=order, **fields), shop=order.shop, sequence=Sequence(1_790_000_000, 2))
 
 
 def stamped(message: M, **changes: Any) -> M:

@@ -5,3 +5,6 @@ revoke all on database orders from public;
 create role notifications login password 'notifications';
 create database notifications owner notifications;
 revoke all on database notifications from public;
+create role documents login password 'documents';
+create database documents owner documents;
+revoke all on database documents from public;

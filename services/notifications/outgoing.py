@@ -127,7 +127,7 @@ class Outgoing:
     async def send(self, kind: MessageKind, *, to: Customer, about: OrderSnapshot, cause: Meta) -> list[LogEntry]:
         """Sends a message about an order and gives what the order log shall say of it.
 
-        Raises Retry while it cannot be tried, and RenderingFailed when no letter came of it; nothing was sent then.
+        Raises Retry while it cannot be tried, Fault or NotMade when no letter came of it; nothing was sent then.
         """
         piece = _Piece(kind, to.email, kind.part(about), cause)
         shop = await self._facts.of(cause.shop, ShopSettings)

@@ -14,12 +14,12 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict
 
-from services.notifications.formats import Formats
-from services.notifications.shown import order_shown, shop_shown
-from services.notifications.texts import Texts, read_texts
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Language, on_one_line
+from shared.runtime.presentation.formats import Formats
+from shared.runtime.presentation.shown import order_shown, shop_shown
+from shared.runtime.presentation.texts import Texts, read_texts
 
 TEMPLATES = Path(__file__).parent / "templates"
 BLANK_LINES = re.compile(r"\n{3,}")

@@ -11,9 +11,12 @@ from pydantic import BaseModel, Field
 
 from services.orders.domain.order import Order
 from services.orders.entry import Entry
+from shared.contracts.files import DocumentKind
 from shared.contracts.order import Goods, Processing, Totals
+from shared.contracts.order_commands import PrintDocument
 from shared.contracts.order_log import Outcome
 from shared.contracts.refusal import Refused
+from shared.contracts.values import Language
 from shared.runtime.idempotency import Answer
 from shared.runtime.problems import Problem
 
@@ -37,6 +40,7 @@ class OrderLinks(BaseModel):
     confirmation: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/confirmation"])
     process: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/process"])
     ship: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/ship"])
+    documents: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/documents"])
 
 
 class PlacedOrder(BaseModel):
@@ -65,6 +69,15 @@ class HandledOrder(BaseModel):
     version: int = Field(examples=[2])
     processing: Processing
     goods: Goods
+    links: OrderLinks
+
+
+class DocumentAsked(BaseModel):
+    """The document will be made; the order's log says when it was, and under which id documents has it."""
+
+    id: UUID
+    document: DocumentKind
+    language: Language
     links: OrderLinks
 
 
@@ -105,6 +118,7 @@ def links_of(order_id: UUID) -> OrderLinks:
         confirmation=f"{path}/confirmation",
         process=f"{path}/process",
         ship=f"{path}/ship",
+        documents=f"{path}/documents",
     )
 
 
@@ -142,6 +156,14 @@ def handled_answer(order: Order, _: bool) -> Answer:  # noqa: FBT001 - the desk'
         id=now.id, version=now.version, processing=now.processing, goods=now.goods, links=links_of(now.id)
     )
     return Answer(200, body.model_dump_json().encode(), {"ETag": etag_of(order)})
+
+
+def document_answer(order: Order, asked: PrintDocument) -> Answer:
+    """202: asked for, and done by another service."""
+    links = links_of(order.now.id)
+    language = asked.language or order.now.language
+    body = DocumentAsked(id=order.now.id, document=asked.document, language=language, links=links)
+    return Answer(202, body.model_dump_json().encode(), {"Location": links.log})
 
 
 def entry_answer(n: int, entry: Entry) -> TimelineEntry:

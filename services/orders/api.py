@@ -12,11 +12,13 @@ from services.orders import desk as desks
 from services.orders import examples
 from services.orders.answers import (
     ConfirmationAsked,
+    DocumentAsked,
     HandledOrder,
     PlacedOrder,
     RefusingRoute,
     TimelinePage,
     confirmation_answer,
+    document_answer,
     entry_answer,
     etag_of,
     handled_answer,
@@ -25,10 +27,18 @@ from services.orders.answers import (
 from services.orders.repository import find_order, require_log
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import Meta, new_id, now
 from shared.contracts.order import OrderSnapshot, Units
-from shared.contracts.order_commands import OrderCommand, PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
-from shared.contracts.values import Identifier
+from shared.contracts.order_commands import (
+    OrderCommand,
+    PlaceOrder,
+    PrintDocument,
+    ProcessOrder,
+    ResendConfirmation,
+    ShipUnits,
+)
+from shared.contracts.values import Identifier, Language
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected
 from shared.runtime.idempotency import IdempotencyKey, request_hash
@@ -57,6 +67,13 @@ class Moved(BaseModel):
     """Which units; all there are where it is absent."""
 
     units: Units | None = None
+
+
+class Paper(BaseModel):
+    """Which document, and in which language; the order's own where it is absent."""
+
+    document: DocumentKind
+    language: Language | None = None
 
 
 async def writer(caller: Annotated[Caller, Depends(authenticated("orders:write"))]) -> Caller:
@@ -184,15 +201,8 @@ async def confirm_again(
     wanted: Annotated[Again, Depends(json_body(Again))],
 ) -> Response:
     """Ask for the confirmation to be sent to the customer again; the order's log says when it was."""
-    desk: desks.Desk = request.app.state.desk
     command = ResendConfirmation(order_id=order_id, content=wanted.content)
-    received = command.stamped(command_meta(caller, order_id))
-    answer = await desk.carry_out(
-        received,
-        await this_request(request, caller, key),
-        lambda order, _: confirmation_answer(order, wanted.content),
-    )
-    return answer.response()
+    return await handled(request, caller, key, command, lambda order, _: confirmation_answer(order, wanted.content))
 
 
 HANDLED: Any = {
@@ -230,11 +240,32 @@ async def ship(
     return await handled(request, caller, key, ShipUnits(order_id=order_id, units=wanted.units))
 
 
-async def handled(request: Request, caller: Caller, key: str, command: OrderCommand) -> Response:
-    """Carries out a command that moves units, and says how far the order is then."""
+@router.post(
+    "/{order_id}/documents",
+    status_code=202,
+    summary="Print a document of an order",
+    responses={202: {"model": DocumentAsked, "content": examples.PRINTING, "headers": LOCATION}, 404: UNKNOWN},
+    openapi_extra={"requestBody": {"content": examples.TO_PRINT}},
+)
+async def print_document(
+    request: Request,
+    caller: Annotated[Caller, Depends(writer)],
+    key: IdempotencyKey,
+    order_id: UUID,
+    wanted: Annotated[Paper, Depends(json_body(Paper))],
+) -> Response:
+    """Ask for an order print, a delivery note or a pick list; the order's log says when it is there, and where."""
+    command = PrintDocument(order_id=order_id, document=wanted.document, language=wanted.language)
+    return await handled(request, caller, key, command, lambda order, _: document_answer(order, command))
+
+
+async def handled(
+    request: Request, caller: Caller, key: str, command: OrderCommand, reply: desks.Reply = handled_answer
+) -> Response:
+    """Carries out a command, and answers; says how far the order is then where `reply` says nothing else."""
     desk: desks.Desk = request.app.state.desk
     received = command.stamped(command_meta(caller, command.order_id))
-    answer = await desk.carry_out(received, await this_request(request, caller, key), handled_answer)
+    answer = await desk.carry_out(received, await this_request(request, caller, key), reply)
     return answer.response()
 
 

@@ -3,12 +3,12 @@
 import json
 from typing import Any, TypeVar
 
-from services.orders.answers import confirmation_answer, entry_answer, handled_answer, placed_answer
+from services.orders.answers import confirmation_answer, document_answer, entry_answer, handled_answer, placed_answer
 from services.orders.domain.order import Order
 from services.orders.entry import Entry
 from shared.contracts.documents import example_of
 from shared.contracts.message import Envelope, Message, read_message
-from shared.contracts.order_commands import PlaceOrder, ProcessOrder
+from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder
 from shared.contracts.order_events import OrderPlaced
 from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted
 
@@ -50,3 +50,6 @@ ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))
 TO_MOVE = as_json({"units": [{"line_id": line.line_id, "units": 1} for line in _PLACED.lines[:1]]})
 _PROCESSED, _ = _AS_PLACED.process(ProcessOrder(order_id=_PLACED.id))
 HANDLED = as_json(json.loads(handled_answer(_PROCESSED, True).body))  # noqa: FBT003 - the desk's Reply
+_PRINT = PrintDocument(order_id=_PLACED.id, document="delivery-note", language="sv")
+TO_PRINT = as_json(_PRINT.model_dump(mode="json", exclude={"order_id"}))
+PRINTING = as_json(json.loads(document_answer(_AS_PLACED, _PRINT).body))

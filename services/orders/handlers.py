@@ -4,7 +4,7 @@ from services.orders.domain.order import Order
 from services.orders.repository import Orders
 from services.orders.timeline import Timeline
 from shared.contracts.message import Message, now
-from shared.contracts.order_commands import PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
+from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder, ResendConfirmation, ShipUnits
 from shared.contracts.order_events import OrderEvent
 from shared.contracts.order_log import LogEntry
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_LOG
@@ -45,6 +45,12 @@ async def ship_units(command: ShipUnits, orders: Orders) -> list[OrderEvent]:
     """Units have left."""
     order, events = orders.get(command.order_id, command.meta.shop).ship(command)
     return orders.saved(order, events)
+
+
+@commands.on(PrintDocument)
+async def print_document(command: PrintDocument, orders: Orders) -> list[OrderEvent]:
+    """Ask for a document of the order."""
+    return orders.get(command.order_id, command.meta.shop).print_document(command)
 
 
 @log.on(LogEntry)

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import PlacedContent, Units
 from shared.contracts.topics import ORDERS_COMMANDS
-from shared.contracts.values import OrderId
+from shared.contracts.values import Language, OrderId
 
 
 class OrderCommand(Message, topic=ORDERS_COMMANDS):
@@ -41,3 +42,11 @@ class ShipUnits(OrderCommand, type="order.ship.v1"):
 
     units: Units | None = None
     """All that are open or back-ordered where it is absent."""
+
+
+class PrintDocument(OrderCommand, type="order.print-document.v1"):
+    """Print a document of the order as it is now (R067, R070, R071)."""
+
+    document: DocumentKind
+    language: Language | None = None
+    """What it is written in; the order's own language where it is absent."""

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import OrderSnapshot, Units, UnitState
 from shared.contracts.topics import ORDERS_EVENTS
+from shared.contracts.values import Language
 
 
 class OrderEvent(Message, topic=ORDERS_EVENTS):
@@ -42,3 +44,10 @@ class UnitsMoved(OrderEvent, type="order.units-moved.v1"):
 
     to: UnitState
     units: Units
+
+
+class DocumentRequested(OrderEvent, type="order.document-requested.v1"):
+    """Someone wants a document of the order; `order` is what it shall show."""
+
+    document: DocumentKind
+    language: Language

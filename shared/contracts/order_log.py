@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
+from shared.contracts.files import DocumentKind, FileRef
 from shared.contracts.message import Message
 from shared.contracts.topics import ORDERS_LOG
 from shared.contracts.values import (
@@ -64,6 +65,27 @@ class MessageFailed(LogEntry, type="message.failed.v1"):
     written_by = ("notifications",)
     template: Identifier
     recipient: MaskedEmail
+    language: Language
+    reason: Reason
+    detail: Text = ""
+
+
+class DocumentPrinted(LogEntry, type="document.printed.v1"):
+    """A document was made and is kept; its address at documents is `/v1/documents/<document_id>`."""
+
+    written_by = ("documents",)
+    document: DocumentKind
+    language: Language
+    document_id: Identifier
+    """The id of the event that asked for it."""
+    file: FileRef
+
+
+class DocumentFailed(LogEntry, type="document.failed.v1"):
+    """A document cannot be made, and asking again will not help."""
+
+    written_by = ("documents",)
+    document: DocumentKind
     language: Language
     reason: Reason
     detail: Text = ""

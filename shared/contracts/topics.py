@@ -59,12 +59,12 @@ ORDERS_EVENTS = Topic(
     owner="orders",
     writers=("orders",),
     about="What happened to an order, with the order as it is now.",
-    readers=("notifications",),
+    readers=("notifications", "documents"),
 )
 ORDERS_LOG = Topic(
     "orders.log",
     owner="orders",
-    writers=("orders", "notifications"),
+    writers=("orders", "notifications", "documents"),
     about="The order log: what every service did to an order.",
     readers=("orders",),
 )
@@ -73,7 +73,7 @@ SHOPS_FACTS = Topic(
     owner="orders",
     writers=("orders",),
     about="What every service needs to know about a shop; the last record of a key is the whole truth.",
-    readers=("notifications",),
+    readers=("notifications", "documents"),
     key="<shop>/<owner>",
     compacted=True,
 )
@@ -94,6 +94,7 @@ DEAD_LETTERS = (
     dead_letters_of("orders.commands", "orders"),
     dead_letters_of("orders.log", "orders"),
     dead_letters_of("notifications", "notifications"),
+    dead_letters_of("documents", "documents"),
 )
 CHANNELS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS)
 """Where contracts are published."""

@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.notifications.frames import frame
-from services.notifications.render_worker import READY
-from services.notifications.renderer import Renderer, RenderingFailed
+from services.notifications.renderer import Renderer
 from services.notifications.rendering import RenderRequest
+from shared.runtime.child import READY, Fault
+from shared.runtime.children import NotMade
+from shared.runtime.frames import frame
 from tests.builders import a_line, a_shop, an_order
 from tests.plugins.waiting import eventually
 
@@ -77,7 +78,7 @@ async def test_an_endless_template_is_killed_and_the_next_letter_is_written(rend
     renderer = renderer_of("{% if order.number == '1' %}" + ENDLESS + "{% endif %}done", seconds=3)
     assert (await renderer.render(a_request())).text == "done\n"
     (before,) = renderers()
-    with pytest.raises(RenderingFailed, match="not rendered within 3 s"):
+    with pytest.raises(NotMade, match="not made within 3 s"):
         await renderer.render(a_request(1))
     assert not before.is_running()
     assert (await renderer.render(a_request())).text == "done\n"
@@ -88,7 +89,7 @@ async def test_a_template_that_eats_memory_fails_and_the_process_goes_on(rendere
     renderer = renderer_of("{% if order.number == '1' %}{{ 'x' * 9999999999 }}{% endif %}done")
     await renderer.render(a_request())
     (before,) = renderers()
-    with pytest.raises(RenderingFailed, match="probe: MemoryError"):
+    with pytest.raises(Fault, match="probe: MemoryError"):
         await renderer.render(a_request(1))
     assert (await renderer.render(a_request())).text == "done\n"
     assert renderers() == [before]
@@ -109,12 +110,12 @@ async def test_a_template_that_eats_memory_fails_and_the_process_goes_on(rendere
 async def test_a_broken_template_fails_with_its_reason(renderer_of: PatientRenderer, body: str, reason: str) -> None:
     renderer = renderer_of(body)
     for _ in range(2):
-        with pytest.raises(RenderingFailed, match=f"probe: {reason}"):
+        with pytest.raises(Fault, match=f"probe: {reason}"):
             await renderer.render(a_request())
 
 
 async def test_an_unknown_kind_of_message_fails_with_its_reason(renderer_of: PatientRenderer) -> None:
-    with pytest.raises(RenderingFailed, match="nothing: FileNotFoundError"):
+    with pytest.raises(Fault, match="nothing: FileNotFoundError"):
         await renderer_of("x").render(a_request(kind="nothing"))
 
 
@@ -127,7 +128,7 @@ async def test_a_process_that_dies_is_started_anew(renderer_of: PatientRenderer)
     async def written() -> str | None:
         try:
             return (await renderer.render(a_request())).text
-        except RenderingFailed:
+        except NotMade:
             return None
 
     assert await eventually(written) == "done\n"
@@ -143,7 +144,7 @@ async def test_a_process_that_dies_while_it_writes_a_letter_fails_that_letter_on
     writing = asyncio.create_task(renderer.render(a_request(1)))
     await eventually(lambda: process.cpu_percent() > 50, waiting_for="the endless template")
     process.kill()
-    with pytest.raises(RenderingFailed, match="died"):
+    with pytest.raises(NotMade, match="died"):
         await writing
     assert (await renderer.render(a_request())).text == "done\n"
 

@@ -22,7 +22,7 @@ async def test_a_placed_order_is_answered_with_its_number_totals_and_links(tea: 
     placed = answer.json()
     assert (placed["id"], placed["number"], placed["attention"]) == (str(order.id), 1, [])
     assert placed["totals"] == order.totals.model_dump(mode="json")
-    assert set(placed["links"]) == {"self", "log", "confirmation", "process", "ship"}
+    assert set(placed["links"]) == {"self", "log", "confirmation", "process", "ship", "documents"}
 
 
 @pytest.mark.requirement("R007", "R010", "R012", "R013", "R014", "R016", "R019", "R020", "R021", "R022", "R023")
@@ -190,6 +190,25 @@ async def test_of_many_who_process_an_order_at_once_each_unit_is_sent_by_one(tea
     assert sorted(answer.status_code for answer in answers) == [200] * 10 + [409] * 2
     read = (await tea.get(str(order.id))).json()
     assert (read["version"], read["lines"][0]["units"]) == (11, {"shipped": 10})
+
+
+@pytest.mark.requirement("R067", "R070", "R071", "R106")
+async def test_a_document_is_asked_for_once_per_key(tea: Caller, orders_alone: OrdersAlone) -> None:
+    order = an_order()
+    await tea.place(to_place(order))
+    answers = [await tea.handle(order.id, "documents", key="note", document="delivery-note") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].content == answers[1].content
+    assert (answers[0].json()["document"], answers[0].json()["language"]) == ("delivery-note", "sv")
+    asked = "select count(*) from outbox where type = 'order.document-requested.v1'"
+    assert await orders_alone.pool.fetchval(asked) == 1
+
+
+async def test_a_document_that_nobody_knows_is_not_asked_for(tea: Caller) -> None:
+    order = an_order()
+    await tea.place(to_place(order))
+    assert (await tea.handle(order.id, "documents", document="pro-forma")).status_code == 422
+    assert (await tea.handle(uuid4(), "documents", document="pick-list")).status_code == 404
 
 
 LOSES_THE_CONNECTION_AT_COMMIT = """

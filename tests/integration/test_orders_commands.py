@@ -9,8 +9,8 @@ import pytest
 
 from services.orders.repository import PlacedMeanwhile, find_order
 from shared.contracts.order import LineUnits
-from shared.contracts.order_commands import PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
-from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
+from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder, ResendConfirmation, ShipUnits
+from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, OrderEvent, OrderPlaced
 from shared.contracts.order_log import OrderNoted
 from shared.contracts.refusal import Refused
 from shared.runtime.database import transaction
@@ -96,6 +96,19 @@ async def test_commands_about_one_order_in_one_batch_follow_one_another(orders_a
     async with orders_alone.pool.acquire() as connection:
         order = await find_order(connection, command.order_id, "nordic-tea")
     assert (order.now, order.placed.version) == (events[-1].order, 1)
+
+
+@pytest.mark.requirement("R067", "R070", "R071")
+async def test_a_document_is_asked_for_with_the_order_as_it_is_now(orders_alone: OrdersAlone) -> None:
+    command = to_place(an_order(language="fi"))
+    placed, _ = await orders_alone.handle(command)
+    wanted = [PrintDocument(order_id=command.order_id, document="pick-list", language=each) for each in (None, "en")]
+    said = [await orders_alone.handle(stamped(each)) for each in wanted]
+    requested = [each[0] for each in said]
+    assert isinstance(placed, OrderPlaced)
+    assert all(isinstance(each, DocumentRequested) and each.order == placed.order for each in requested)
+    assert [each.language for each in requested if isinstance(each, DocumentRequested)] == ["fi", "en"]
+    assert [noted.summary for _, noted in said if isinstance(noted, OrderNoted)] == ["order.document-requested"] * 2
 
 
 @pytest.mark.requirement("R069")

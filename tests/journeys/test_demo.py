@@ -52,6 +52,7 @@ async def test_every_order_of_a_file_is_confirmed_once_or_refused_and_a_second_s
     assert "Not an order, refused by the reader │ 1" in said
     assert "Confirmations accepted by SMTP │ 2; the mailbox has each once" in said
     assert "Confirmed on their timelines │ 2 of 2" in said
+    assert "Delivery notes printed │ 2 of 2" in said
     code, said = await demo(folder, "--once", "--data", str(orders))
     assert code == 0, "\n".join(said)
     assert "Already placed by an earlier run │ 2" in said

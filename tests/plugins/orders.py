@@ -151,7 +151,7 @@ class Caller:
         return await self.client.post(f"/v1/orders/{order_id}/confirmation", json=body, headers=headers)
 
     async def handle(self, order_id: object, what: str, key: str | None = None, **body: Any) -> httpx2.Response:
-        """POST a command that moves units: `process`, `ship`."""
+        """POST a command below the order: `process`, `ship`, `documents`."""
         headers = {"idempotency-key": key or new_id()}
         return await self.client.post(f"/v1/orders/{order_id}/{what}", json=body, headers=headers)
 

@@ -1,4 +1,4 @@
-"""The whole system as processes: orders, notifications and a mailbox, on a test's own databases and topics."""
+"""The whole system as processes, all services and a mailbox, on a test's own databases and topics."""
 
 import asyncio
 import json
@@ -33,6 +33,7 @@ from tests.plugins.servers import CreateDatabase, apart, delete_topics, execute
 from tests.plugins.waiting import eventually
 
 SCOPES = ("orders:read", "orders:write")
+SERVICES = ("orders", "notifications", "documents")
 
 
 @dataclass
@@ -71,6 +72,8 @@ class System:
             "NOTIFICATIONS_SMTP_PORT": str(self.mailbox.smtp_port),
             "NOTIFICATIONS_SENDER_DOMAIN": "mail.example",
             "NOTIFICATIONS_MAIL_TIMEOUT": "5",
+            "DOCUMENTS_STORE": str(self.folder / "files"),
+            "DOCUMENTS_LINK_KEYS": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU=",
         }
         process = start_process(name, [sys.executable, "-m", f"services.{service}.app"], self.log(name), env)
         self.processes[name] = process
@@ -132,7 +135,7 @@ async def system(
     """The system with its databases and topics, nothing started; whatever a test starts is stopped at its end."""
     async with TopicsOnBroker(kafka, topic_prefix) as topics:
         await topics.create(TOPICS, partitions=2)
-    databases = {service: await create_database() for service in ("orders", "notifications")}
+    databases = {service: await create_database() for service in SERVICES}
     made = System(kafka, topic_prefix, databases, mailbox, tmp_path)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(made.stop)
@@ -141,7 +144,7 @@ async def system(
 
 @pytest.fixture
 async def own_system(system: System) -> System:
-    """The system with both services running and one shop, `nordic-tea`, for a test that kills or stops them."""
+    """Orders and notifications, running, and one shop, `nordic-tea`, for a test that kills or stops them."""
     await asyncio.gather(system.start("orders"), system.start("notifications"))
     await system.open_a_shop()
     return system
@@ -151,9 +154,9 @@ async def own_system(system: System) -> System:
 def running_system(
     kafka: str, postgres_url: str, running_mailbox: Mailbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """The system with both services running and one shop, `nordic-tea`, shared by the tests of a module."""
+    """The system with all services running and one shop, `nordic-tea`, shared by the tests of a module."""
     name = secrets.token_hex(4)
-    databases = {service: f"test_{service}_{name}" for service in ("orders", "notifications")}
+    databases = {service: f"test_{service}_{name}" for service in SERVICES}
     made = System(
         kafka,
         f"t{name}.",
@@ -174,7 +177,7 @@ async def _begin(system: System, postgres_url: str, databases: Iterable[str]) ->
         await topics.create(TOPICS, partitions=2)
     for database in databases:
         await execute(postgres_url, f"create database {database}")
-    await asyncio.gather(system.start("orders"), system.start("notifications"))
+    await asyncio.gather(*(system.start(service) for service in SERVICES))
     await system.open_a_shop()
 
 

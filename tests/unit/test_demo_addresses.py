@@ -12,10 +12,12 @@ from deploy.local.stack import default_folder
 FIRST, SECOND = nordic_orders(2, seed=1, today=date(2026, 11, 24))
 SYSTEM = System(
     "http://127.0.0.1:18080",
+    "http://127.0.0.1:18082",
     "127.0.0.1:19092",
     "http://127.0.0.1:18025",
     {"orders": "postgresql://postgres@127.0.0.1:15432/orders"},
     {FIRST.shop: "ot_first", SECOND.shop: "ot_second"},
+    {FIRST.shop: "dt_first", SECOND.shop: "dt_second"},
 )
 
 
@@ -26,7 +28,9 @@ def shown(stories: Stories, folder: Path) -> str:
 def test_a_confirmed_order_is_shown_with_its_own_shops_token(tmp_path: Path) -> None:
     stories = Stories()
     stories.begin(FIRST, "http")
-    stories.begin(SECOND, "http").come_to(State.CONFIRMED)
+    story = stories.begin(SECOND, "http")
+    story.come_to(State.CONFIRMED)
+    story.document_id = "01a2-7"
     said = shown(stories, tmp_path)
     token = SYSTEM.tokens[SECOND.shop]
     assert (
@@ -34,6 +38,7 @@ def test_a_confirmed_order_is_shown_with_its_own_shops_token(tmp_path: Path) -> 
         in said
     )
     assert f"journey {SECOND.order.order_id} -d orders=postgresql://" in said
+    assert "'Authorization: Bearer dt_second' -d '{}' http://127.0.0.1:18082/v1/documents/01a2-7/link" in said
     assert "http://127.0.0.1:18025" in said
 
 

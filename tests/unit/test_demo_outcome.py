@@ -26,6 +26,7 @@ def a_run(*states: State, way: Any = "http", on_timeline: bool = True) -> Storie
         story = stories.begin(asked, way)
         story.come_to(state, "a-reason", "in words [sic]")
         story.on_timeline = on_timeline and state is State.CONFIRMED
+        story.printed = True
     return stories
 
 
@@ -53,6 +54,18 @@ def test_a_confirmation_that_the_timeline_does_not_show_spoils_the_run() -> None
     outcome = outcome_of(a_run(State.CONFIRMED, on_timeline=False))
     assert not outcome.good
     assert "its timeline does not say so" in outcome.complaints()[0]
+
+
+def test_an_order_without_its_delivery_note_spoils_the_run_and_is_named() -> None:
+    stories = a_run(State.CONFIRMED)
+    [story] = stories
+    story.printed, story.no_paper = False, "document.failed.v1: cannot-be-rendered"
+    outcome = outcome_of(stories)
+    assert not outcome.good
+    assert ("Delivery notes printed", "0 of 1") in list(outcome.rows())
+    [complaint] = outcome.complaints()
+    assert str(story.order_id) in complaint
+    assert "no delivery note: document.failed.v1: cannot-be-rendered" in complaint
 
 
 def test_a_mail_that_is_doubled_or_missing_spoils_the_run() -> None:

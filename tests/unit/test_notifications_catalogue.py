@@ -11,9 +11,9 @@ from jinja2 import Environment, UndefinedError, nodes
 
 from services.notifications.catalogue import CATALOGUE
 from services.notifications.rendering import TEMPLATES, Rendering, RenderRequest
-from services.notifications.texts import LANGUAGES, Texts, TextsIncomplete, read_texts
 from shared.contracts.order import Delivery, Payment
 from shared.contracts.values import Language
+from shared.runtime.presentation.texts import LANGUAGES, Texts, TextsIncomplete, read_texts
 from tests.builders import a_customer, a_line, a_shop, an_address, an_order
 
 FULL: dict[str, Any] = {

@@ -10,7 +10,6 @@ from services.notifications.catalogue import ORDER_RECEIVED
 from services.notifications.handlers import notifications, send_order_confirmation, send_order_confirmation_again
 from services.notifications.mail import Mail
 from services.notifications.outgoing import Outgoing, Sending
-from services.notifications.renderer import RenderingFailed
 from services.notifications.rendering import Letter, RenderRequest
 from shared.contracts.message import Message
 from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
@@ -29,6 +28,7 @@ from shared.messaging.effects import (
     WhenUnknown,
 )
 from shared.messaging.failures import Retry
+from shared.runtime.children import NotMade
 from tests.builders import a_customer, a_shop, an_order, confirmation_requested, placed, stamped
 
 F = TypeVar("F", bound=ShopFact)
@@ -89,7 +89,7 @@ class BrokenLetters:
     """No template works."""
 
     async def render(self, request: RenderRequest) -> Letter:
-        raise RenderingFailed(request.kind)
+        raise NotMade(request.kind)
 
 
 class PostOffice:
@@ -235,7 +235,7 @@ async def test_a_shop_of_which_nothing_is_known_yet_is_waited_for() -> None:
 async def test_a_letter_that_cannot_be_rendered_sends_nothing() -> None:
     post, effects = PostOffice(), Remembered()
     outgoing = Outgoing(effects, KnownShops(a_shop()), BrokenLetters(), post, Sending(domain="mail.example"))
-    with pytest.raises(RenderingFailed):
+    with pytest.raises(NotMade):
         await send_order_confirmation(placed(an_order()), outgoing)
     assert not post.mails
     assert not effects.outcomes

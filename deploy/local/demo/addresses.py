@@ -15,6 +15,7 @@ def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
     python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else sys.executable
     yield f"  The mails               {system.mailbox_url}"
     yield f"  The API of orders       {system.orders_url}/openapi.json"
+    yield f"  The API of documents    {system.documents_url}/openapi.json"
     yield f"  Kafka                   {system.kafka}"
     for name, url in system.database_urls.items():
         yield f"  {f'Database {name}':<23} {url}"
@@ -28,7 +29,13 @@ def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
         return
     token, path = system.tokens[seen.asked.shop], f"{system.orders_url}/v1/orders/{seen.order_id}"
     databases = " ".join(f"-d {name}={url}" for name, url in system.database_urls.items())
-    yield "One order: as it is, its timeline, and its whole journey through all services:"
+    yield "One order: as it is, and its timeline:"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}/log"
+    if seen.document_id:
+        link = f"{system.documents_url}/v1/documents/{seen.document_id}/link"
+        bearer = f"'Authorization: Bearer {system.document_tokens[seen.asked.shop]}'"
+        yield "A link to its delivery note, good for an hour, which a browser opens:"
+        yield f"  curl -s -H 'Content-Type: application/json' -H {bearer} -d '{{}}' {link}"
+    yield "Its whole journey through all services:"
     yield f"  {python} -m shared.ops journey {seen.order_id} {databases} --kafka {system.kafka}"

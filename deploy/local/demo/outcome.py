@@ -1,7 +1,7 @@
 """How a run went: what its table shows, and whether every accepted order has its confirmation on its timeline."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -28,12 +28,16 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was left unanswered, and every accepted order's confirmation arrived once and is told."""
-        return self.mails.right and not self.troubled()
+        """Whether all was answered, and each accepted order has its confirmation, once, and its delivery note."""
+        return self.mails.right and not self.troubled() and not self.without_paper()
 
     def troubled(self) -> list[Story]:
         """The orders that were neither refused nor confirmed on their own timeline."""
         return [story for story in self.stories if story.state is not State.REJECTED and not story.on_timeline]
+
+    def without_paper(self) -> list[Story]:
+        """The accepted orders whose delivery note could not be fetched."""
+        return [story for story in self.stories.accepted() if not story.printed]
 
     def rows(self) -> Iterator[Row]:
         """The table, row by row."""
@@ -52,6 +56,7 @@ class Outcome:
         yield "Confirmations accepted by SMTP", self._confirmations()
         on_timeline = sum(story.on_timeline for story in accepted)
         yield "Confirmed on their timelines", f"{_many(on_timeline)} of {_many(len(accepted))}"
+        yield "Delivery notes printed", f"{_many(sum(story.printed for story in accepted))} of {_many(len(accepted))}"
         yield from self._trouble()
         yield from self._speed()
 
@@ -64,10 +69,7 @@ class Outcome:
 
     def complaints(self) -> list[str]:
         """One line for each order that went wrong, the first twenty, and for each mail that is doubled or missing."""
-        worst = self.troubled()
-        lines = [f"{story.order_id} ({story.asked.label}): {_what_is_wrong(story)}" for story in worst[:_WORST_SHOWN]]
-        if len(worst) > _WORST_SHOWN:
-            lines.append(f"and {len(worst) - _WORST_SHOWN} more")
+        lines = [*_the_worst(self.troubled(), _what_is_wrong), *_the_worst(self.without_paper(), _why_no_paper)]
         lines += [f"the mailbox has {message_id} more than once" for message_id in self.mails.doubled]
         lines += [f"the log calls {message_id} sent, the mailbox has not got it" for message_id in self.mails.missing]
         return lines
@@ -107,6 +109,15 @@ def _refusals(title: str, refusals: list[Row]) -> Iterator[Row]:
         words.setdefault(reason, in_words)
     for reason, count in Counter(reason for reason, _ in refusals).most_common():
         yield f"  {reason}", f"{_many(count)}: {words[reason]}"[:120]
+
+
+def _the_worst(stories: list[Story], wrong: Callable[[Story], str]) -> list[str]:
+    lines = [f"{story.order_id} ({story.asked.label}): {wrong(story)}" for story in stories[:_WORST_SHOWN]]
+    return lines + ([f"and {len(stories) - _WORST_SHOWN} more"] if len(stories) > _WORST_SHOWN else [])
+
+
+def _why_no_paper(story: Story) -> str:
+    return f"no delivery note: {story.no_paper}"
 
 
 def _what_is_wrong(story: Story) -> str:

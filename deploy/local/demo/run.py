@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from deploy.local.demo.asked import Asked
 from deploy.local.demo.follow import OrderLog
+from deploy.local.demo.papers import Papers
 from deploy.local.demo.screen import Bars, Screen
 from deploy.local.demo.shop_front import NoAnswer, ShopFront
-from deploy.local.demo.stories import State, Stories
+from deploy.local.demo.stories import State, Stories, Story
 from deploy.local.demo.timelines import Timelines
 
 _AT_A_TIME = 8
@@ -42,18 +43,25 @@ class Run:
 
     async def compare(self, timelines: Timelines) -> None:
         """Looks for every accepted order's confirmation on its own timeline."""
+        await self._for_each_accepted("timelines", timelines.wait_for)
+
+    async def print_notes(self, papers: Papers) -> None:
+        """Has every accepted order's delivery note printed, and fetches it."""
+        await self._for_each_accepted("printed", papers.print_note)
+
+    async def _for_each_accepted(self, bar: str, work: Callable[[Story], Awaitable[None]]) -> None:
         accepted = self.stories.accepted()
         seen = 0
-        with self._screen.bars({"timelines": len(accepted)}) as bars:
+        with self._screen.bars({bar: len(accepted)}) as bars:
 
-            async def look(number: int) -> None:
+            async def one(number: int) -> None:
                 nonlocal seen
-                await timelines.wait_for(accepted[number])
+                await work(accepted[number])
                 seen += 1
                 self._check()
-                bars.show("timelines", seen)
+                bars.show(bar, seen)
 
-            await _some_at_a_time(len(accepted), look)
+            await _some_at_a_time(len(accepted), one)
 
     async def _watch(self, bars: Bars, reading: asyncio.Task[None], placing: asyncio.Task[None]) -> None:
         clock = asyncio.get_running_loop().time

@@ -1,6 +1,7 @@
 """The demo's shop fronts place orders as any other would: by HTTP with a token, or as records on the command topic."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -10,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.demo.asked import Asked
 from deploy.local.demo.stories import State, Story
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import Meta, new_id, now, record_headers, write_record
 from shared.contracts.topics import ORDERS_COMMANDS
 
@@ -63,6 +65,14 @@ class ShopFront:
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries
 
+    async def ask_for(self, asked: Asked, document: DocumentKind) -> None:
+        """Asks for a document of the order, once for ever: asked again, the first answer comes. Raises NoAnswer."""
+        order, body = asked.order.order_id, json.dumps({"document": document})
+        key = f"demo-{document}-{order}"
+        answer = await self._answer("POST", f"/v1/orders/{order}/documents", asked.shop, body, key)
+        if not answer.is_success:
+            raise NoAnswer(f"HTTP {answer.status_code} to the wish for a {document}: {answer.text[:200]}")
+
     async def place(self, story: Story) -> None:
         """Places the order in its way; a refusal by HTTP is in the story afterwards, one by topic comes on the log.
 
@@ -86,10 +96,12 @@ class ShopFront:
         except KafkaError as problem:
             raise NoAnswer(f"the broker took no record: {type(problem).__name__} {problem}") from problem
 
-    async def _answer(self, method: str, path: str, shop: str, body: str | None = None) -> httpx2.Response:
+    async def _answer(
+        self, method: str, path: str, shop: str, body: str | None = None, key: str = ""
+    ) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self._tokens[shop]}"}
         if body is not None:
-            headers |= {"Idempotency-Key": new_id(), "Content-Type": "application/json"}
+            headers |= {"Idempotency-Key": key or new_id(), "Content-Type": "application/json"}
         deadline = asyncio.get_running_loop().time() + self._patience
         while True:
             try:

@@ -12,6 +12,7 @@ from deploy.local.demo.asked import Asked, TurnedAway
 from deploy.local.demo.follow import open_log
 from deploy.local.demo.mails import Mailbox, check_mails
 from deploy.local.demo.outcome import Outcome
+from deploy.local.demo.papers import Papers
 from deploy.local.demo.run import Run
 from deploy.local.demo.screen import Screen
 from deploy.local.demo.shop_front import ShopFront
@@ -33,12 +34,13 @@ class Source:
 
 async def show(stack: Stack, source: Source, screen: Screen, began: float) -> tuple[System, Outcome]:
     """Sets the system up, places the orders, follows them, and prints the table; `began` by the monotonic clock."""
-    screen.say("Making databases and topics, starting orders and notifications …")
+    screen.say("Making databases and topics, starting orders, notifications and documents …")
     system = await set_up(stack, source.shops)
     screen.say(f"Placing {len(source.asked):,} orders, half by HTTP and half on orders.commands …")
     async with (
         httpx2.AsyncClient(base_url=system.orders_url, timeout=30.0, trust_env=False) as http,
         httpx2.AsyncClient(base_url=system.mailbox_url, timeout=30.0, trust_env=False) as mailbox_http,
+        httpx2.AsyncClient(base_url=system.documents_url, timeout=30.0, trust_env=False) as documents_http,
         _producer(system.kafka) as producer,
         open_log(system.kafka) as log,
     ):
@@ -49,6 +51,8 @@ async def show(stack: Stack, source: Source, screen: Screen, began: float) -> tu
         await run.tell(source.asked)
         screen.say("Asking every accepted order's timeline for its confirmation …")
         await run.compare(Timelines(front))
+        screen.say("Printing every accepted order's delivery note …")
+        await run.print_notes(Papers(front, documents_http, system.document_tokens))
         mails = check_mails(run.stories, await mailbox.message_ids(after=last_mail))
         outcome = Outcome(run.stories, source.turned_away, mails, log.seconds, time.monotonic() - began)
     screen.console.print(outcome.table())

@@ -43,6 +43,13 @@ class Story:
     on_timeline: bool = False
     """Whether the order's own timeline, asked by HTTP, has its confirmation."""
 
+    document_id: str = ""
+    """Of its delivery note at documents, once its timeline says that there is one."""
+    printed: bool = False
+    """Whether that was fetched."""
+    no_paper: str = ""
+    """Why it was not."""
+
     @property
     def order_id(self) -> UUID:
         """The order's id."""

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from deploy.local.demo.shops_and_tokens import set_up_shops
+from deploy.local.demo.shops_and_tokens import new_tokens, set_up_shops
 from deploy.local.failure import LocalStackError
 from deploy.local.ports import HOST
 from deploy.local.stack import Stack
@@ -13,20 +13,22 @@ from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.ops.topics import create_topics
 
-_PORTS = {"orders": 18080, "notifications": 18081}
+_PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082}
 _SENDER_DOMAIN = "mail.example"
 _SEALING_KEY = urlsafe_b64encode(b"local-stack-only-never-elsewhere").decode()
 
 
 @dataclass(frozen=True)
 class System:
-    """The running system, as those outside see it; `tokens` by shop."""
+    """The running system, as those outside see it; tokens by shop, those of orders and those of documents."""
 
     orders_url: str
+    documents_url: str
     kafka: str
     mailbox_url: str
     database_urls: Mapping[str, str]
     tokens: Mapping[str, str]
+    document_tokens: Mapping[str, str]
 
 
 async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
@@ -42,11 +44,20 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
             "SENDER_DOMAIN": _SENDER_DOMAIN,
             "SEALING_KEYS": _SEALING_KEY,
         },
+        "documents": {"STORE": str(stack.folder / "files"), "LINK_KEYS": _SEALING_KEY},
     }
     starts = (_start(stack, name, ports[name], databases[name], settings[name]) for name in _PORTS)
     await asyncio.gather(*starts)
-    tokens = await set_up_shops(databases["orders"], shops)
-    return System(f"http://{HOST}:{ports['orders']}", stack.kafka, stack.mailbox_url, databases, tokens)
+    shops = list(shops)
+    return System(
+        f"http://{HOST}:{ports['orders']}",
+        f"http://{HOST}:{ports['documents']}",
+        stack.kafka,
+        stack.mailbox_url,
+        databases,
+        await set_up_shops(databases["orders"], shops),
+        await new_tokens(databases["documents"], shops, ("documents:read",)),
+    )
 
 
 async def _make_topics(kafka: str) -> None:

@@ -7,8 +7,15 @@ from typing import Any, Self
 from services.orders.domain.totals import priced, totals_of
 from services.orders.domain.units import Ledger, goods_of, ledger_of, moved, units_in
 from shared.contracts.order import OrderSnapshot, PlacedContent
-from shared.contracts.order_commands import PlaceOrder, ProcessOrder, ResendConfirmation, ShipUnits
-from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced, OrderProcessed, UnitsMoved
+from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder, ResendConfirmation, ShipUnits
+from shared.contracts.order_events import (
+    ConfirmationRequested,
+    DocumentRequested,
+    OrderEvent,
+    OrderPlaced,
+    OrderProcessed,
+    UnitsMoved,
+)
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.topics import MAX_ORDER_BYTES
@@ -86,6 +93,11 @@ class Order:
             "goods": goods_of(ledger),
         }
         return replace(self, now=self.now.model_copy(update=changes))
+
+    def print_document(self, command: PrintDocument) -> list[OrderEvent]:
+        """Ask for a document of the order as it is now (R067, R070, R071)."""
+        language = command.language or self.now.language
+        return [DocumentRequested(order=self.now, document=command.document, language=language)]
 
 
 def content_of(command: PlaceOrder) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What messages say, each text in all languages side by side: a text that lacks one is found when it is read."""
+"""What letters and documents say, all languages side by side: a text that lacks one is found when it is read."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ class TextsIncomplete(Exception):
 
 
 class Texts:
-    """The texts of one message in one language; templates call it: `text("greeting", name=order.customer_name)`."""
+    """The texts of one kind in one language; templates call it: `text("greeting", name=order.customer_name)`."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
@@ -30,9 +30,13 @@ class Texts:
         """The names of all texts."""
         return frozenset(self._texts)
 
+    def all(self) -> dict[str, str]:
+        """All texts, with their places unfilled, for templates that fill them themselves."""
+        return dict(self._texts)
+
 
 def read_texts(folder: Path, kind: str) -> dict[Language, Texts]:
-    """The texts of a kind of message, with those that all messages share, by language.
+    """The texts of a kind of letter or document, with those that all share, by language.
 
     Raises TextsIncomplete, with one sentence for each fault, for texts that are not complete in every language.
     """

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from services.notifications.formats import Formats
 from shared.contracts.values import Language, Money
+from shared.runtime.presentation.formats import Formats
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from services.notifications.formats import Formats
 from shared.contracts.order import OrderSnapshot, PricedLine
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Address, Money, minor_digits
+from shared.runtime.presentation.formats import Formats
 
 STEERS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
