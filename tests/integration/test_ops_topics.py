@@ -3,7 +3,7 @@
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.contracts.topics import TOPICS
+from shared.contracts.topics import SHOPS_FACTS, TOPICS
 from tests.plugins.operator import ops
 from tests.plugins.waiting import eventually
 
@@ -50,7 +50,8 @@ async def test_topics_are_described_with_what_is_declared_of_them(kafka: str, to
     assert shown.code == 0, shown.err
     (facts,) = (line.split("  ") for line in shown.out.splitlines() if line.strip().startswith("shops.facts"))
     assert [word.strip() for word in facts if word.strip()] == [
-        "shops.facts", "3", "1", "1", "the last of each key", "<shop>/<owner>", "orders", "notifications"
+        "shops.facts", "3", "1", "1", "the last of each key", "<shop>/<owner>",
+        ", ".join(SHOPS_FACTS.writers), ", ".join(SHOPS_FACTS.readers),
     ]  # fmt: skip
     described = (await ops("topics", "describe", *where, "--json")).document
     assert described[f"{topic_prefix}orders.commands"]["retention.ms"] == "1209600000"

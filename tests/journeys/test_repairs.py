@@ -27,7 +27,7 @@ async def test_what_an_operator_settles_is_seen_on_the_order(own_system: System)
     system, order = own_system, an_order(id=uuid4())
     assert (await system.place(order)).status_code == 201
     await system.noted(order, "message.sent.v1")
-    where = [word for name, url in system.databases.items() for word in ("-d", f"{name}={url}")]
+    where = [word for name in system.processes for word in ("-d", f"{name}={system.databases[name]}")]
     connection = await asyncpg.connect(system.databases["notifications"])
     await connection.execute(UNKNOWN, "mail:typed", str(order.id))
     await connection.execute(UNKNOWN, "mail:by-http", str(order.id))
