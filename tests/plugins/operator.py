@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from shared.ops.__main__ import app
+
+ONE_TERMINAL = threading.Lock()
+"""The runner takes the whole process's output, so two commands cannot run at once."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,12 @@ class Answer:
 async def ops(*words: str, env: Mapping[str, str | None] | None = None, says: str | None = None) -> Answer:
     """Types `python -m shared.ops <words>`, and `says` where it is asked. An unforeseen exception fails the test."""
     nothing_else = {"OPS_DATABASES": None, "OPS_KAFKA": None, "OPS_TOPIC_PREFIX": None}
-    result = await asyncio.to_thread(
-        CliRunner().invoke, app, list(words), input=says, env={**nothing_else, **(env or {})}
-    )
+
+    def typed() -> Result:
+        with ONE_TERMINAL:
+            return CliRunner().invoke(app, list(words), input=says, env={**nothing_else, **(env or {})})
+
+    result = await asyncio.to_thread(typed)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Answer(result.exit_code, result.stdout, result.stderr)
