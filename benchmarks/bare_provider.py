@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from deploy.local.ports import HOST
-from tests.faults.ledger import Ledger
+from deploy.local.sandbox.ledger import Ledger
 
 ANSWER = "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
 

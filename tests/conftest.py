@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.plugins.servers",
     "tests.plugins.mailboxes",
+    "tests.plugins.sandboxes",
     "tests.plugins.orders",
     "tests.plugins.kit",
     "tests.plugins.buffers",

@@ -1,0 +1,1 @@
+"""Sandbox ERP: keeps sales orders, knows no idempotency keys, and sends no webhooks."""

@@ -1,0 +1,1 @@
+"""Sandbox Pay: authorised at a checkout, captured, refunded and voided by whoever handles the order."""

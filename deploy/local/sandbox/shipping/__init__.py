@@ -1,0 +1,1 @@
+"""Sandbox Post: books shipments, prints labels, and tells where a shipment is."""
