@@ -8,3 +8,6 @@ revoke all on database notifications from public;
 create role documents login password 'documents';
 create database documents owner documents;
 revoke all on database documents from public;
+create role integrations login password 'integrations';
+create database integrations owner integrations;
+revoke all on database integrations from public;

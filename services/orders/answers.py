@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from services.orders.domain.order import Order
 from services.orders.entry import Entry
 from shared.contracts.files import DocumentKind
-from shared.contracts.order import Goods, Processing, Totals
+from shared.contracts.order import Goods, PaymentStatus, PaymentSums, Processing, Totals
 from shared.contracts.order_commands import PrintDocument
 from shared.contracts.order_log import Outcome
 from shared.contracts.refusal import Refused
@@ -28,6 +28,11 @@ REFUSALS = {
     "amount-too-large": (422, "The order comes to more than can be handled."),
     "unknown-line": (422, "The order has no such line."),
     "not-so-many-units": (409, "The line has not so many units in that state."),
+    "not-connected": (422, "The shop has not connected this."),
+    "no-payment": (422, "The order has no payment at a provider."),
+    "not-so-much-money": (409, "There is not so much money."),
+    "nothing-to-send": (409, "The order has nothing to send."),
+    "unknown-shipment": (422, "The order has no such shipment."),
     "placed-at-impossible": (422, "The order cannot have been placed then."),
 }
 
@@ -36,11 +41,16 @@ class OrderLinks(BaseModel):
     """Where to go on."""
 
     self: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44"])
-    log: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/log"])
-    confirmation: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/confirmation"])
-    process: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/process"])
-    ship: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/ship"])
-    documents: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44/documents"])
+    log: str
+    confirmation: str
+    process: str
+    ship: str
+    capture: str
+    refund: str
+    void: str
+    shipments: str
+    transfer: str
+    documents: str
 
 
 class PlacedOrder(BaseModel):
@@ -63,12 +73,14 @@ class ConfirmationAsked(BaseModel):
 
 
 class HandledOrder(BaseModel):
-    """How far the order is now."""
+    """How far the order is now; what another service was asked for, its log says later."""
 
     id: UUID
     version: int = Field(examples=[2])
     processing: Processing
     goods: Goods
+    payment_status: PaymentStatus
+    paid: PaymentSums
     links: OrderLinks
 
 
@@ -112,14 +124,7 @@ class TimelinePage(BaseModel):
 def links_of(order_id: UUID) -> OrderLinks:
     """The addresses of an order."""
     path = f"/v1/orders/{order_id}"
-    return OrderLinks(
-        self=path,
-        log=f"{path}/log",
-        confirmation=f"{path}/confirmation",
-        process=f"{path}/process",
-        ship=f"{path}/ship",
-        documents=f"{path}/documents",
-    )
+    return OrderLinks(**{name: f"{path}/{name}" for name in OrderLinks.model_fields} | {"self": path})
 
 
 def etag_of(order: Order) -> str:
@@ -149,13 +154,17 @@ def confirmation_answer(order: Order, content: Literal["as-then", "as-now"]) -> 
     return Answer(202, body.model_dump_json().encode(), {"Location": links.log})
 
 
-def handled_answer(order: Order, _: bool) -> Answer:  # noqa: FBT001 - the desk's Reply
-    """200: how far the order is now, whether or not anything has changed."""
-    now = order.now
-    body = HandledOrder(
-        id=now.id, version=now.version, processing=now.processing, goods=now.goods, links=links_of(now.id)
-    )
-    return Answer(200, body.model_dump_json().encode(), {"ETag": etag_of(order)})
+def handled_answer(asks: bool) -> Callable[[Order, bool], Answer]:  # noqa: FBT001 - it is what the answer depends on
+    """How far the order is now, whether or not anything has changed: 200, or 202 where another service is asked."""
+
+    def answer(order: Order, _: bool) -> Answer:  # noqa: FBT001 - the desk's Reply
+        now, links = order.now, links_of(order.now.id)
+        fields = {name: getattr(now, name) for name in HandledOrder.model_fields if name != "links"}
+        body = HandledOrder(**fields, links=links).model_dump_json().encode()
+        headers = {"ETag": etag_of(order)} | ({"Location": links.log} if asks else {})
+        return Answer(202 if asks else 200, body, headers)
+
+    return answer
 
 
 def document_answer(order: Order, asked: PrintDocument) -> Answer:

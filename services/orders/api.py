@@ -8,12 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from services.orders import desk as desks
 from services.orders import examples
 from services.orders.answers import (
     ConfirmationAsked,
     DocumentAsked,
-    HandledOrder,
     PlacedOrder,
     RefusingRoute,
     TimelinePage,
@@ -21,40 +19,32 @@ from services.orders.answers import (
     document_answer,
     entry_answer,
     etag_of,
-    handled_answer,
     placed_answer,
 )
+from services.orders.asking import ETAG, UNKNOWN, handled, reader, writer
 from services.orders.repository import find_order, require_log
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.files import DocumentKind
-from shared.contracts.message import Meta, new_id, now
-from shared.contracts.order import OrderSnapshot, Units
+from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_commands import (
-    OrderCommand,
     PlaceOrder,
     PrintDocument,
-    ProcessOrder,
     ResendConfirmation,
-    ShipUnits,
 )
 from shared.contracts.values import Identifier, Language
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected
-from shared.runtime.idempotency import IdempotencyKey, request_hash
+from shared.runtime.idempotency import IdempotencyKey
 from shared.runtime.openapi import problem_response
-from shared.runtime.problems import Problem
-from shared.runtime.tokens import ANY_SHOP, Caller, authenticated
+from shared.runtime.tokens import Caller
 
 documents = APIRouter(tags=["documents"])
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=RefusingRoute)
 
-UNKNOWN = problem_response("404", "unknown-order", "There is no such order.")
 TAKEN = problem_response("409", "order-id-taken", "The order id cannot be used.")
-TOO_MANY = problem_response("409", "not-so-many-units", "The line has not so many units in that state.")
 REFUSED = problem_response("422", "order-too-large", "The order is too large.", description="Not valid, or refused.")
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at."}}
-ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The order's version."}}
 
 
 class Again(BaseModel):
@@ -63,45 +53,11 @@ class Again(BaseModel):
     content: Literal["as-then", "as-now"] = "as-then"
 
 
-class Moved(BaseModel):
-    """Which units; all there are where it is absent."""
-
-    units: Units | None = None
-
-
 class Paper(BaseModel):
     """Which document, and in which language; the order's own where it is absent."""
 
     document: DocumentKind
     language: Language | None = None
-
-
-async def writer(caller: Annotated[Caller, Depends(authenticated("orders:write"))]) -> Caller:
-    """Who may place and handle orders of one shop."""
-    return of_one_shop(caller)
-
-
-async def reader(caller: Annotated[Caller, Depends(authenticated("orders:read"))]) -> Caller:
-    """Who may look at orders of one shop."""
-    return of_one_shop(caller)
-
-
-def of_one_shop(caller: Caller) -> Caller:
-    """The caller, if its token is a shop's; nothing here is about all shops."""
-    if caller.shop == ANY_SHOP:
-        raise Problem(403, "no-single-shop", "The token is for no single shop.")
-    return caller
-
-
-def command_meta(caller: Caller, order_id: UUID) -> Meta:
-    """What the envelope of a command would say, had it come by the topic."""
-    command_id = new_id()
-    return Meta(command_id, source="/http", subject=str(order_id), shop=caller.shop, actor=caller.actor, time=now())
-
-
-async def this_request(request: Request, caller: Caller, key: str) -> desks.Request:
-    """What makes this request the same as another one."""
-    return desks.Request(caller.shop, key, request_hash(request, await request.body()))
 
 
 @router.post(
@@ -137,10 +93,7 @@ async def place(
     Amounts are whole minor units. The order's totals are computed here; a `total` of the shop front that differs is
     kept beside ours and flagged, never refused.
     """
-    desk: desks.Desk = request.app.state.desk
-    received = command.stamped(command_meta(caller, command.order_id))
-    answer = await desk.carry_out(received, await this_request(request, caller, key), placed_answer)
-    return answer.response()
+    return await handled(request, caller, key, command, placed_answer)
 
 
 @router.get(
@@ -205,41 +158,6 @@ async def confirm_again(
     return await handled(request, caller, key, command, lambda order, _: confirmation_answer(order, wanted.content))
 
 
-HANDLED: Any = {
-    "responses": {
-        200: {"model": HandledOrder, "content": examples.HANDLED, "headers": ETAG},
-        404: UNKNOWN,
-        409: TOO_MANY,
-        422: REFUSED,
-    },
-    "openapi_extra": {"requestBody": {"content": examples.TO_MOVE}},
-}
-
-
-@router.post("/{order_id}/process", summary="Process an order", **HANDLED)
-async def process(
-    request: Request,
-    caller: Annotated[Caller, Depends(writer)],
-    key: IdempotencyKey,
-    order_id: UUID,
-    wanted: Annotated[Moved, Depends(json_body(Moved))],
-) -> Response:
-    """Say that the order was noticed and that these units were sent: by default all that are open, none for `[]`."""
-    return await handled(request, caller, key, ProcessOrder(order_id=order_id, units=wanted.units))
-
-
-@router.post("/{order_id}/ship", summary="Ship units of an order", **HANDLED)
-async def ship(
-    request: Request,
-    caller: Annotated[Caller, Depends(writer)],
-    key: IdempotencyKey,
-    order_id: UUID,
-    wanted: Annotated[Moved, Depends(json_body(Moved))],
-) -> Response:
-    """Say that units have left: by default all that were open or back-ordered."""
-    return await handled(request, caller, key, ShipUnits(order_id=order_id, units=wanted.units))
-
-
 @router.post(
     "/{order_id}/documents",
     status_code=202,
@@ -257,16 +175,6 @@ async def print_document(
     """Ask for an order print, a delivery note or a pick list; the order's log says when it is there, and where."""
     command = PrintDocument(order_id=order_id, document=wanted.document, language=wanted.language)
     return await handled(request, caller, key, command, lambda order, _: document_answer(order, command))
-
-
-async def handled(
-    request: Request, caller: Caller, key: str, command: OrderCommand, reply: desks.Reply = handled_answer
-) -> Response:
-    """Carries out a command, and answers; says how far the order is then where `reply` says nothing else."""
-    desk: desks.Desk = request.app.state.desk
-    received = command.stamped(command_meta(caller, command.order_id))
-    answer = await desk.carry_out(received, await this_request(request, caller, key), reply)
-    return answer.response()
 
 
 @cache

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import services.orders
 import shared.messaging
+from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.desk import Desk
-from services.orders.handlers import commands, log
+from services.orders.handlers import commands, log, reports
 from services.orders.numbers import Numbers
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
@@ -44,6 +45,7 @@ async def compose(settings: OrdersSettings) -> Service:
 
     messaging.work_inside(commands, {Orders: orders})
     messaging.work_inside(log, {Timeline: Timeline})
+    messaging.work_inside(reports, {Orders: orders})
     desk = Desk(
         pool,
         commands,
@@ -58,8 +60,8 @@ async def compose(settings: OrdersSettings) -> Service:
         "orders",
         settings,
         pool,
-        components=messaging.components(),
-        routers=(router, documents, operators),
+        components=messaging.components(facts=True),
+        routers=(router, actions, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

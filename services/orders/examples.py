@@ -11,8 +11,10 @@ from shared.contracts.message import Envelope, Message, read_message
 from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder
 from shared.contracts.order_events import OrderPlaced
 from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted
+from shared.contracts.shop_facts import ShopConnections
 
 M = TypeVar("M", bound=Message)
+ACCEPTED = 202
 
 
 def message_of(contract: type[M]) -> M:
@@ -47,9 +49,12 @@ PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
 LOG = as_json(log_page())
 AGAIN = as_json({"content": "as-then"})
 ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))
-TO_MOVE = as_json({"units": [{"line_id": line.line_id, "units": 1} for line in _PLACED.lines[:1]]})
-_PROCESSED, _ = _AS_PLACED.process(ProcessOrder(order_id=_PLACED.id))
-HANDLED = as_json(json.loads(handled_answer(_PROCESSED, True).body))  # noqa: FBT003 - the desk's Reply
+UNITS = {"units": [{"line_id": line.line_id, "units": 1} for line in _PLACED.lines[:1]]}
+_PROCESSED, _ = _AS_PLACED.process(ProcessOrder(order_id=_PLACED.id), ShopConnections(shop=_PLACED.shop))
+HANDLED = {
+    status: as_json(json.loads(handled_answer(status == ACCEPTED)(_PROCESSED, True).body))  # noqa: FBT003 - a Reply
+    for status in (200, ACCEPTED)
+}
 _PRINT = PrintDocument(order_id=_PLACED.id, document="delivery-note", language="sv")
 TO_PRINT = as_json(_PRINT.model_dump(mode="json", exclude={"order_id"}))
 PRINTING = as_json(json.loads(document_answer(_AS_PLACED, _PRINT).body))

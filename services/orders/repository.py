@@ -1,19 +1,22 @@
 """Orders as one transaction sees them: those it was opened for are locked, and what changed is written at its end."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
 from services.orders.domain.order import Order
+from services.orders.domain.payments import Payments, Step
 from services.orders.numbers import Numbers
 from services.orders.shops import Shops
 from shared.contracts.message import Message
 from shared.contracts.order import OrderSnapshot
-from shared.contracts.order_commands import OrderCommand
+from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.order_events import OrderEvent
+from shared.contracts.order_log import LogEntry
 from shared.contracts.refusal import Refused
-from shared.contracts.shop_facts import ShopSettings
+from shared.contracts.shop_facts import ShopConnections, ShopSettings
 from shared.messaging.database import Connection
 
 # Of an order that a restore lost, its log is there still, or again.
@@ -21,17 +24,19 @@ HAS_LOG = """
 select exists (select from orders where id = $1 and shop = $2)
   or exists (select from timeline where order_id = $1 and shop = $2 and from_before_restore)
 """
-FIND = "select body, placed from orders where id = $1 and shop = $2"
-LOCK = "select id, shop, body, placed from orders where id = any($1::uuid[]) order by id for update"
+FIND = "select body, placed, payments from orders where id = $1 and shop = $2"
+LOCK = "select id, shop, body, placed, payments from orders where id = any($1::uuid[]) order by id for update"
 INSERT = """
 insert into orders (id, shop, number, version, placed_at, body)
 select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::timestamptz[], $6::jsonb[]) order by 1
 on conflict (id) do nothing
 """
 UPDATE = """
-update orders o set version = u.version, body = u.body, placed = coalesce(o.placed, o.body)
-from unnest($1::uuid[], $2::int[], $3::jsonb[]) u(id, version, body) where o.id = u.id
+update orders o set version = u.version, body = u.body, placed = coalesce(o.placed, o.body), payments = u.payments
+from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::jsonb[]) u(id, version, body, payments) where o.id = u.id
 """
+CONNECTED = "select shop, body from fact where owner = $1 and type = $2 and shop = any($3)"
+STEPS = TypeAdapter(dict[str, Step])
 
 
 class PlacedMeanwhile(Exception):
@@ -48,12 +53,16 @@ class Orders:
         self._stored: dict[UUID, asyncpg.Record] = {}
         self._orders: dict[UUID, Order] = {}
         self._added: list[OrderSnapshot] = []
-        self._changed: dict[UUID, OrderSnapshot] = {}
+        self._changed: dict[UUID, Order] = {}
+        self._connections: dict[str, ShopConnections] = {}
 
     async def open(self, messages: Sequence[Message]) -> None:
-        """Lock and load the orders that these commands are about, in the order of their ids."""
-        ids = sorted({message.order_id for message in messages if isinstance(message, OrderCommand)})
+        """Lock and load the orders that these messages are about, sorted by id, and what their shops have connected."""
+        ids = sorted({message.order_id for message in messages if isinstance(message, OrderCommand | LogEntry)})
         self._stored = {row["id"]: row for row in await self._connection.fetch(LOCK, ids)}
+        shops = {message.meta.shop for message in messages if not isinstance(message, PlaceOrder | LogEntry)}
+        if shops:
+            await self._load_connections(shops)
 
     async def flush(self) -> None:
         """Write what was added and changed. Raises PlacedMeanwhile."""
@@ -63,9 +72,10 @@ class Orders:
             changed = self._changed.values()
             await self._connection.execute(
                 UPDATE,
-                [order.id for order in changed],
-                [order.version for order in changed],
-                [order.model_dump_json() for order in changed],
+                [order.now.id for order in changed],
+                [order.now.version for order in changed],
+                [order.now.model_dump_json() for order in changed],
+                [STEPS.dump_json(dict(order.payments.steps)).decode() for order in changed],
             )
 
     async def shop(self, shop: str) -> ShopSettings:
@@ -89,8 +99,16 @@ class Orders:
             raise unknown(order_id)
         if order_id not in self._orders:
             row = self._stored[order_id]
-            self._orders[order_id] = order_from(row["body"], row["placed"])
+            self._orders[order_id] = order_from(row)
         return self._orders[order_id]
+
+    def opened(self, order_id: UUID, shop: str) -> Order | None:
+        """One of the orders that were opened, where it is there and is this shop's."""
+        return self.get(order_id, shop) if self._owner(order_id) == shop else None
+
+    def connections(self, shop: str) -> ShopConnections:
+        """What the shop has connected, as far as orders knows: nothing, where nobody has said."""
+        return self._connections.get(shop) or ShopConnections(shop=shop)
 
     def add(self, placed: OrderSnapshot) -> None:
         """Keep an order that was just placed."""
@@ -101,13 +119,18 @@ class Orders:
     def save(self, order: Order) -> None:
         """Keep an order that was changed, beside how it was placed."""
         self._orders[order.now.id] = order
-        self._changed[order.now.id] = order.now
+        self._changed[order.now.id] = order
 
     def saved(self, order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
         """These events, and the order kept where there are any: what says nothing has changed nothing."""
         if events:
             self.save(order)
         return events
+
+    async def _load_connections(self, shops: Collection[str]) -> None:
+        rows = await self._connection.fetch(CONNECTED, ShopConnections.owner, ShopConnections.type, list(shops))
+        for row in rows:
+            self._connections[row["shop"]] = ShopConnections.model_validate_json(row["body"])
 
     def _owner(self, order_id: UUID) -> str | None:
         if order_id in self._orders:
@@ -135,7 +158,7 @@ async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order
     row = await connection.fetchrow(FIND, order_id, shop)
     if row is None:
         raise unknown(order_id)
-    return order_from(row["body"], row["placed"])
+    return order_from(row)
 
 
 async def require_log(connection: Connection, order_id: UUID, shop: str) -> None:
@@ -149,7 +172,8 @@ def unknown(order_id: UUID) -> Refused:
     return Refused("unknown-order", f"there is no order {order_id}")
 
 
-def order_from(body: str, placed: str | None) -> Order:
-    """The order in its two stored forms; `placed` is missing while they are the same."""
-    now = OrderSnapshot.model_validate_json(body)
-    return Order(now, now if placed is None else OrderSnapshot.model_validate_json(placed))
+def order_from(row: asyncpg.Record) -> Order:
+    """The order in its two stored forms, `placed` being absent while they are the same, and its payments."""
+    now, placed = OrderSnapshot.model_validate_json(row["body"]), row["placed"]
+    payments = Payments(STEPS.validate_json(row["payments"]))
+    return Order(now, now if placed is None else OrderSnapshot.model_validate_json(placed), payments)

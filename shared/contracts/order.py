@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from shared.contracts.values import (
     Address,
@@ -35,6 +35,20 @@ Processing = Literal["unprocessed", "partly", "processed"]
 """How far a person has handled the order (R110): not noticed yet, noticed with units still open, all dealt with."""
 Goods = Literal["open", "partly-shipped", "shipped", "delivered", "returned", "cancelled"]
 """Where the goods are as a whole, derived from the units (R103)."""
+PaymentStatus = Literal[
+    "none",
+    "declined",
+    "authorized",
+    "voided",
+    "partly-captured",
+    "captured",
+    "partly-refunded",
+    "refunded",
+]
+"""How far the order is paid, derived from the payment entries; `none` where no provider has told of one."""
+PaymentAction = Literal["capture", "refund", "void"]
+ShipmentState = Literal["booked", "cancelled", "handed-over", "in-transit", "delivered"]
+"""Where a shipment is, as its carrier says."""
 
 
 class Customer(Value):
@@ -96,6 +110,26 @@ class Payment(Value):
     cost: Price = 0
     """In minor units, on the same basis as the lines' prices."""
     vat_rate: VatRate = Decimal(25)
+    reference: Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x21-\x7e]{0,128}$")] = ""
+    """What the payment provider calls this payment, where it was begun at checkout."""
+
+
+class PaymentSums(Value):
+    """What the payment provider has done, in minor units of the order's currency."""
+
+    authorized: Price = 0
+    captured: Price = 0
+    refunded: Price = 0
+
+
+class Shipment(Value):
+    """A shipment that was booked at a carrier."""
+
+    shipment_id: Identifier
+    """What the carrier calls it."""
+    tracking_number: Line = ""
+    tracking_url: Line = ""
+    state: ShipmentState = "booked"
 
 
 class PlacedContent(Value):
@@ -197,5 +231,8 @@ class OrderSnapshot(PlacedContent):
     totals: Totals
     processing: Processing = "unprocessed"
     goods: Goods = "open"
+    payment_status: PaymentStatus = "none"
+    paid: PaymentSums = PaymentSums()
+    shipments: Annotated[list[Shipment], Field(max_length=100)] = []  # noqa: RUF012 - pydantic copies it
     attention: Annotated[list[Identifier], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it
     """Why a person should look at the order: `total-differs`."""

@@ -4,9 +4,9 @@ from typing import Literal
 
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
-from shared.contracts.order import OrderSnapshot, Units, UnitState
+from shared.contracts.order import OrderSnapshot, PaymentAction, Units, UnitState
 from shared.contracts.topics import ORDERS_EVENTS
-from shared.contracts.values import Language
+from shared.contracts.values import Identifier, Language, Line, Price
 
 
 class OrderEvent(Message, topic=ORDERS_EVENTS):
@@ -44,6 +44,40 @@ class UnitsMoved(OrderEvent, type="order.units-moved.v1"):
 
     to: UnitState
     units: Units
+
+
+class PaymentRequested(OrderEvent, type="order.payment-requested.v1"):
+    """The payment provider shall do something with the order's payment, `order.payment.reference`."""
+
+    action: PaymentAction
+    request_id: Identifier
+    """What reports on the order log refer to."""
+    amount: Price
+    """In minor units of the order's currency; 0 for `void`."""
+    reason: Line = ""
+
+
+class PaymentStatusChanged(OrderEvent, type="order.payment-status-changed.v1"):
+    """The payment provider's reports have changed how far the order is paid: `order.payment_status`, `order.paid`."""
+
+
+class ShipmentRequested(OrderEvent, type="order.shipment-requested.v1"):
+    """The carrier shall take a shipment, or not take it after all."""
+
+    action: Literal["book", "cancel"]
+    request_id: Identifier
+    """What reports on the order log refer to."""
+    units: Units = []  # noqa: RUF012 - pydantic copies it
+    """What is in it, where it is booked."""
+    shipment_id: Identifier | None = None
+    """Which one, where it is cancelled."""
+
+
+class TransferRequested(OrderEvent, type="order.transfer-requested.v1"):
+    """The shop's ERP system shall have the order as it is now (R072)."""
+
+    request_id: Identifier
+    """What reports on the order log refer to."""
 
 
 class DocumentRequested(OrderEvent, type="order.document-requested.v1"):

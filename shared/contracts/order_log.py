@@ -6,6 +6,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from shared.contracts.files import DocumentKind, FileRef
 from shared.contracts.message import Message
+from shared.contracts.order import PaymentAction, ShipmentState
 from shared.contracts.topics import ORDERS_LOG
 from shared.contracts.values import (
     Detail,
@@ -15,6 +16,7 @@ from shared.contracts.values import (
     MaskedEmail,
     MinorUnits,
     OrderId,
+    Price,
     Reason,
     with_masked_emails,
 )
@@ -91,13 +93,116 @@ class DocumentFailed(LogEntry, type="document.failed.v1"):
     detail: Text = ""
 
 
+class PaymentEntry(LogEntry):
+    """What the payment provider has done with the order's payment."""
+
+    written_by = ("integrations",)
+    request_id: Identifier | None = None
+    """What had asked for it; absent where the provider tells of itself."""
+
+
+class PaymentAuthorized(PaymentEntry, type="payment.authorized.v1"):
+    """The customer's payment is good for this amount."""
+
+    amount: Price
+
+
+class PaymentCaptured(PaymentEntry, type="payment.captured.v1"):
+    """Money was taken from the customer."""
+
+    amount: Price
+    transaction_id: Identifier
+    """What the provider calls it."""
+
+
+class PaymentRefunded(PaymentEntry, type="payment.refunded.v1"):
+    """Money was given back to the customer."""
+
+    amount: Price
+    transaction_id: Identifier
+
+
+class PaymentVoided(PaymentEntry, type="payment.voided.v1"):
+    """What was authorized and not captured was let go of."""
+
+    transaction_id: Identifier
+
+
+class PaymentDeclined(PaymentEntry, type="payment.declined.v1"):
+    """A clear no of the payment provider."""
+
+    action: Literal["authorize"] | PaymentAction
+    reason: Reason
+    detail: Text = ""
+
+
+class ShipmentEntry(LogEntry):
+    """What the carrier has done with a shipment of the order."""
+
+    written_by = ("integrations",)
+    request_id: Identifier | None = None
+    """What had asked for it; absent where the carrier tells of itself."""
+
+
+class ShipmentBooked(ShipmentEntry, type="shipment.booked.v1"):
+    """The carrier expects the shipment."""
+
+    shipment_id: Identifier
+    tracking_number: Line
+    tracking_url: Line
+    label_url: Line = ""
+    """Where its label is, at the carrier."""
+
+
+class ShipmentCancelled(ShipmentEntry, type="shipment.cancelled.v1"):
+    """The carrier no longer expects the shipment."""
+
+    shipment_id: Identifier
+
+
+class ShipmentTracked(ShipmentEntry, type="shipment.tracked.v1"):
+    """The carrier has seen the shipment."""
+
+    shipment_id: Identifier
+    state: ShipmentState
+    seen_at: AwareDatetime
+
+
+class ShipmentFailed(ShipmentEntry, type="shipment.failed.v1"):
+    """A clear no of the carrier."""
+
+    action: Literal["book", "cancel"]
+    reason: Reason
+    detail: Text = ""
+
+
+class ErpOrderExported(LogEntry, type="erp.order-exported.v1"):
+    """The shop's ERP system has the order."""
+
+    written_by = ("integrations",)
+    request_id: Identifier
+    number: Identifier
+    """What the ERP system calls it."""
+
+
+class ErpFailed(LogEntry, type="erp.failed.v1"):
+    """A clear no of the shop's ERP system."""
+
+    written_by = ("integrations",)
+    request_id: Identifier
+    reason: Reason
+    detail: Text = ""
+
+
 class EffectUnknown(LogEntry, type="effect.unknown.v1"):
     """The outside world was called and nobody can say whether it did it; nothing is repeated by itself."""
 
-    written_by = ("notifications",)
+    written_by = ("notifications", "integrations")
     effect: Identifier
-    """Which call: `mail`."""
+    """Which call: `mail`, `capture`."""
     key: EffectKey
+    request_id: Identifier | None = None
+    """What had asked for it, where the request has a name."""
     detail: Text = ""
 
 

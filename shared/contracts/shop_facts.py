@@ -1,13 +1,13 @@
 """What every service needs to know about a shop, published by its owner; the last record is the whole truth."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.contracts.message import Message
 from shared.contracts.topics import SHOPS_FACTS
-from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId
+from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId, Value
 
 
 def _known_zone(name: str) -> str:
@@ -33,10 +33,42 @@ class ShopFact(Message, topic=SHOPS_FACTS):
         return self.shop
 
 
+class PaymentConnection(Value):
+    """Where the shop's customers pay."""
+
+    provider: Identifier
+    """Which adapter speaks with it: `sandbox`."""
+    capture: Literal["by-hand", "when-shipped"] = "by-hand"
+    """Whether shipping units captures what they cost."""
+
+
+class ShippingConnection(Value):
+    """Who carries the shop's parcels."""
+
+    provider: Identifier
+
+
+class ErpConnection(Value):
+    """Where the shop keeps its books."""
+
+    provider: Identifier
+
+
+class ShopConnections(ShopFact, type="shop.connections.v1"):
+    """What a shop has connected, and what happens by itself; it decides what can be asked of an order (R075)."""
+
+    owner = "integrations"
+    written_by = ("integrations",)
+    payment: PaymentConnection | None = None
+    shipping: ShippingConnection | None = None
+    erp: ErpConnection | None = None
+
+
 class ShopSettings(ShopFact, type="shop.settings.v1"):
     """How a shop presents itself: names, languages, money, time."""
 
     owner = "orders"
+    written_by = ("orders",)
     name: Name
     languages: Annotated[list[Language], Field(min_length=1, max_length=10)]
     """What the shop speaks, its own language first."""

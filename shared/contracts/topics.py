@@ -59,21 +59,21 @@ ORDERS_EVENTS = Topic(
     owner="orders",
     writers=("orders",),
     about="What happened to an order, with the order as it is now.",
-    readers=("notifications", "documents"),
+    readers=("notifications", "documents", "integrations"),
 )
 ORDERS_LOG = Topic(
     "orders.log",
     owner="orders",
-    writers=("orders", "notifications", "documents"),
+    writers=("orders", "notifications", "documents", "integrations"),
     about="The order log: what every service did to an order.",
     readers=("orders",),
 )
 SHOPS_FACTS = Topic(
     "shops.facts",
     owner="orders",
-    writers=("orders",),
+    writers=("orders", "integrations"),
     about="What every service needs to know about a shop; the last record of a key is the whole truth.",
-    readers=("notifications", "documents"),
+    readers=("orders", "notifications", "documents", "integrations"),
     key="<shop>/<owner>",
     compacted=True,
 )
@@ -95,6 +95,10 @@ DEAD_LETTERS = (
     dead_letters_of("orders.log", "orders"),
     dead_letters_of("notifications", "notifications"),
     dead_letters_of("documents", "documents"),
+    dead_letters_of("orders.reports", "orders"),
+    dead_letters_of("integrations.payment", "integrations"),
+    dead_letters_of("integrations.shipping", "integrations"),
+    dead_letters_of("integrations.erp", "integrations"),
 )
 CHANNELS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS)
 """Where contracts are published."""

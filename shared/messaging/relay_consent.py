@@ -27,8 +27,9 @@ KEEP_SECONDS = 10.0
 AHEAD = """
 select t.topic, t.subject, t.incarnation, t.n, r.incarnation as present, coalesce(s.last, 0) as last
 from relay r
-cross join unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) t(topic, subject, incarnation, n)
-left join stream s on s.source = $1 and s.topic = t.topic and s.subject = t.subject
+cross join unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+  t(source, topic, subject, incarnation, n)
+left join stream s on s.source = t.source and s.topic = t.topic and s.subject = t.subject
 where t.incarnation > r.incarnation or (t.incarnation = r.incarnation and t.n > coalesce(s.last, 0))
 """
 PRESENT = "select incarnation from relay"
@@ -46,13 +47,13 @@ log = structlog.get_logger(__name__)
 
 
 class Consent:
-    """Does the database know all that its source has said on its topics? Shared by all parts of one process.
+    """Does the database know all that its sources have said on its topics? Shared by all parts of one process.
 
     Until it is `given`, nothing is taken in and nobody works; `refused` is one sentence why not, or empty.
     """
 
-    def __init__(self, kafka: str, prefix: str, topics: Sequence[Topic], source: str) -> None:
-        self._kafka, self._prefix, self._topics, self._source = kafka, prefix, topics, source
+    def __init__(self, kafka: str, prefix: str, topics: Sequence[Topic], *sources: str) -> None:
+        self._kafka, self._prefix, self._topics, self.sources = kafka, prefix, topics, set(sources)
         self.given, self.refused = asyncio.Event(), ""
         self._reading = asyncio.Lock()
         self._told, self._told_at = Tails(), -KEEP_SECONDS
@@ -105,7 +106,7 @@ class Consent:
             return self._told
 
     async def _tails(self) -> Tails:
-        return await read_tails(self._kafka, self._prefix, self._topics, self._source)
+        return await read_tails(self._kafka, self._prefix, self._topics, self.sources)
 
     def _refuse(self, ahead: Sequence[asyncpg.Record]) -> None:
         first = ahead[0]
@@ -121,9 +122,7 @@ class Consent:
     async def _ahead(self, connection: Connection, told: Tails) -> Sequence[asyncpg.Record]:
         rows: Sequence[asyncpg.Record] = await connection.fetch(
             AHEAD,
-            self._source,
-            [topic for topic, _ in told.latest],
-            [subject for _, subject in told.latest],
+            *map(list, zip(*told.latest, strict=True)) if told.latest else ([], [], []),
             [number.incarnation for number in told.latest.values()],
             [number.n for number in told.latest.values()],
         )

@@ -1,4 +1,4 @@
-"""What the ends of the topics tell of one source's streams, without reading all that is before them."""
+"""What the ends of the topics tell of some sources' streams, without reading all that is before them."""
 
 import asyncio
 import time
@@ -25,10 +25,10 @@ READ_WITHIN = 60.0
 
 @dataclass
 class Tails:
-    """What was found of one source: each stream's highest number, every id, and when it last spoke in each life."""
+    """What was found of a database's sources: the highest number of each stream, every id, when it spoke last."""
 
-    latest: dict[tuple[str, str], Number] = field(default_factory=dict)
-    """By topic and subject."""
+    latest: dict[tuple[str, str, str], Number] = field(default_factory=dict)
+    """By source, topic and subject."""
     ids: set[str] = field(default_factory=set)
     spoke: dict[int, datetime] = field(default_factory=dict)
 
@@ -38,14 +38,14 @@ class Tails:
 
     def learn(self, topic: str, head: Head, number: Number) -> None:
         """Takes note of one record."""
-        stream, at = (topic, head.subject), head.meta().time
+        stream, at = (head.source, topic, head.subject), head.meta().time
         self.latest[stream] = max(number, self.latest.get(stream, number))
         self.spoke[number.incarnation] = max(at, self.spoke.get(number.incarnation, at))
         self.ids.add(head.id)
 
 
-async def read_tails(kafka: str, prefix: str, topics: Sequence[Topic], source: str) -> Tails:
-    """What the last records of these topics tell of this source's streams; a topic that is not there tells nothing.
+async def read_tails(kafka: str, prefix: str, topics: Sequence[Topic], sources: Collection[str]) -> Tails:
+    """What the last records of these topics tell of these sources' streams; a topic that is not there tells nothing.
 
     Raises KafkaError, and TimeoutError where the broker does not answer.
     """
@@ -54,7 +54,7 @@ async def read_tails(kafka: str, prefix: str, topics: Sequence[Topic], source: s
     try:
         async with asyncio.timeout(READ_WITHIN):
             await consumer.start()
-            reader = _Reader(consumer, source, {prefix + topic.name: topic.name for topic in topics})
+            reader = _Reader(consumer, sources, {prefix + topic.name: topic.name for topic in topics})
             await reader.read()
             return reader.tails
     finally:
@@ -62,9 +62,9 @@ async def read_tails(kafka: str, prefix: str, topics: Sequence[Topic], source: s
 
 
 class _Reader:
-    def __init__(self, consumer: AIOKafkaConsumer, source: str, topics: dict[str, str]) -> None:
-        self._consumer, self._source, self._topics = consumer, source, topics
-        self._said_by = source.encode()
+    def __init__(self, consumer: AIOKafkaConsumer, sources: Collection[str], topics: dict[str, str]) -> None:
+        self._consumer, self._sources, self._topics = consumer, frozenset(sources), topics
+        self._said_by = {source.encode() for source in sources}
         self._seen: set[TopicPartition] = set()
         self.tails = Tails()
 
@@ -104,13 +104,14 @@ class _Reader:
 
     def _learn(self, place: TopicPartition, records: Collection[ConsumerRecord]) -> None:
         for record in records:
-            if (dict(record.headers).get("ce_source") or self._said_by) != self._said_by:
+            named = dict(record.headers).get("ce_source")
+            if named and named not in self._said_by:
                 continue
             try:
                 head = read_head(record.value or b"")
                 number = head.number()
             except NotUnderstood:
                 continue
-            if head.source == self._source and number is not None:
+            if head.source in self._sources and number is not None:
                 self.tails.learn(self._topics[record.topic], head, number)
                 self._seen.add(place)

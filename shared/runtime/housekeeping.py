@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -19,11 +20,14 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Housekeeping(Part):
-    """A component: forgets answers kept for idempotency keys when they are a week old."""
+    """A component: forgets answers kept for idempotency keys when they are a week old.
 
-    def __init__(self, pool: Pool, *, every: float = EVERY) -> None:
+    `also` are statements that forget what the service itself keeps for a time.
+    """
+
+    def __init__(self, pool: Pool, *, every: float = EVERY, also: Sequence[str] = ()) -> None:
         super().__init__("housekeeping", problem=None)
-        self._pool, self._every = pool, every
+        self._pool, self._every, self._also = pool, every, also
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Forget at once and then every ten minutes, until `stopping`."""
@@ -39,5 +43,7 @@ class Housekeeping(Part):
         try:
             async with connected(self._pool) as connection:
                 await forget_old(connection)
+                for statement in self._also:
+                    await connection.execute(statement)
         except (*DATABASE_ERRORS, DatabaseAway) as error:
             log.warning("nothing forgotten this time", error=str(error))

@@ -50,6 +50,8 @@ class Messaging:
     appended: Appended | None = None
     keeps: bool = False
     """Whether what was published is kept in `announced`."""
+    forgets: Sequence[str] = ()
+    """Statements that forget what the service keeps for a time."""
     relay_bell: Bell = field(default_factory=Bell)
     inbox_bells: dict[str, Bell] = field(default_factory=lambda: defaultdict(Bell))
     """One for each topic, which wakes the groups that read it."""
@@ -76,16 +78,25 @@ class Messaging:
         self.groups.append(group)
         self.workers.append(worker)
 
-    def work_outside(self, groups: Sequence[Group], provided: Mapping[type, Any]) -> None:
-        """Groups whose handlers may touch the world; they begin when the shops' facts are known."""
+    def work_outside(self, groups: Sequence[Group], provided: Mapping[type, Any], *, source: str | None = None) -> None:
+        """Groups whose handlers may touch the world; they begin when the shops' facts are known.
+
+        What they say is said by `source`, where the service has several.
+        """
+        outbox = self.outbox if source is None else self.outbox_of(source)
         facts, bell = (self.kafka, self.settings.topic_prefix), Bell()
         for topic in {group.reads.name for group in groups}:
             self.inbox_bells[topic].add(bell)
         worker = OutsideWorker(
-            self.keyed_pool, self.dsn, groups, self.outbox, bell, provided, facts_of=facts, hands=self.hands
+            self.keyed_pool, self.dsn, groups, outbox, bell, provided, facts_of=facts, hands=self.hands
         )
         self.groups.extend(groups)
         self.workers.append(worker)
+
+    def outbox_of(self, source: str) -> Outbox:
+        """What another source of this service says, published by the same relay."""
+        self.consent.sources.add(source)
+        return Outbox(source, self.relay_bell, self.appended, self.settings.emits)
 
     def components(self, *, facts: bool = False) -> dict[Role, list[Component]]:
         """What each role runs; `facts`: whether this service needs to know the shops' facts."""
@@ -102,7 +113,7 @@ class Messaging:
                 LateTypes(self.keyed_pool, self.groups, bell),
                 Sweeper(self.keyed_pool, bell),
                 RepairDesk(self.repairs),
-                Housekeeping(self.pool),
+                Housekeeping(self.pool, also=self.forgets),
             ],
             Role.RELAY: [self._relay()],
         }

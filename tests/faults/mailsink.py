@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from deploy.local.sandbox.ledger import Ledger, read_ledger
 from tests.faults.chaos import Chaos
-from tests.faults.ledger import Ledger, read_ledger
 
 _SIZE_LIMIT = 25 * 1024 * 1024
 

@@ -16,17 +16,14 @@ from typing import Annotated, Any
 
 import httpx2
 import typer
-import uvicorn
 from fastapi import FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from deploy.local.sandbox.ledger import Entry, Ledger, read_ledger
+from deploy.local.sandbox.serving import serve
 from tests.faults.chaos import ProviderChaos
-from tests.faults.ledger import Entry, Ledger, read_ledger
 
-KEEP_ALIVE = 60
-"""Seconds; longer than any client keeps an idle connection, so none is closed under a request."""
 WEBHOOK_TRIES = 20
 
 
@@ -36,14 +33,6 @@ class Charge(BaseModel):
     order: str
     amount: int = Field(ge=0)
     currency: str = Field(min_length=3, max_length=3)
-
-
-class CuttableProtocol(HttpToolsProtocol):
-    """HTTP whose connection the app may cut."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["state"]["cut"] = self.transport.abort
 
 
 @dataclass
@@ -185,21 +174,11 @@ def main(
 ) -> None:
     """A sandbox payment provider."""
 
-    async def serve() -> None:
+    async def work() -> None:
         provider = Provider(ledger, calls or ledger.with_suffix(".calls"), signed_with)
-        config = uvicorn.Config(
-            app_of(provider),
-            host=host,
-            port=port,
-            http=CuttableProtocol,
-            ws="none",
-            timeout_keep_alive=KEEP_ALIVE,
-            log_level="warning",
-            access_log=False,
-        )
-        await uvicorn.Server(config).serve()
+        await serve(app_of(provider), host, port)
 
-    asyncio.run(serve())
+    asyncio.run(work())
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from pathlib import Path
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from deploy.local.sandbox.ledger import read_ledger
 from services.orders.timeline import verify
 from shared.contracts.message import Message, NotUnderstood, read_envelope, read_message
 from shared.contracts.order_events import OrderEvent
 from shared.contracts.topics import TOPICS
 from tests.faults.accepted import Promises
 from tests.faults.history import SERVICE_OF, EffectKind, EffectRow, Executed, History, Left, Mishap, Said, Told
-from tests.faults.ledger import read_ledger
 from tests.faults.world import World
 
 ASLEEP = "idle lanes with ready messages were found"

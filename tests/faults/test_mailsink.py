@@ -13,8 +13,8 @@ import pytest
 
 from deploy.local.ports import HOST, take_port
 from deploy.local.processes import Process, start_process
+from deploy.local.sandbox.ledger import Entry, read_ledger
 from tests.faults.chaos import Chaos
-from tests.faults.ledger import Entry, read_ledger
 from tests.plugins.servers import apart
 from tests.plugins.waiting import eventually
 

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.ports import HOST, take_port
 from deploy.local.processes import start_process, until_it_answers
-from tests.faults.ledger import Entry, read_ledger
+from deploy.local.sandbox.ledger import Entry, read_ledger
 from tests.faults.provider import sign
 from tests.plugins.servers import apart
 from tests.plugins.waiting import eventually

@@ -20,6 +20,7 @@ from shared.contracts.order_events import OrderPlaced
 from shared.contracts.topics import ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS
 from shared.messaging import metrics
 from shared.messaging.incarnations import open_next, present_life
+from shared.messaging.outbox import Outbox
 from shared.messaging.relay import Relay
 from shared.messaging.relay_consent import Consent
 from shared.messaging.tails import Tails, read_tails
@@ -225,8 +226,8 @@ async def test_a_topic_that_is_not_there_tells_nothing_and_keeps_nobody_waiting(
     nowhere = replace(SHOPS_FACTS, name="nowhere")
     loop = asyncio.get_running_loop()
     began = loop.time()
-    told = await read_tails(kit.kafka, kit.prefix, [*OF_ORDERS, nowhere], "/orders")
-    assert list(told.latest) == [("orders.events", str(order.id))]
+    told = await read_tails(kit.kafka, kit.prefix, [*OF_ORDERS, nowhere], {"/orders"})
+    assert list(told.latest) == [("/orders", "orders.events", str(order.id))]
     assert loop.time() - began < 5
 
 
@@ -253,8 +254,8 @@ async def test_the_tails_are_read_far_enough_to_find_what_others_have_written_ov
     await kit.publish_messages(placed_in(order, 4_000_000_000))
     others = [placed_in(an_order(), 1, source="/others") for _ in range(300)]
     await kit.publish_messages(*(stamped(each, source="/others") for each in others))
-    told = await read_tails(kit.kafka, kit.prefix, OF_ORDERS, "/orders")
-    assert told.latest == {("orders.events", str(order.id)): Number(4_000_000_000, 1)}
+    told = await read_tails(kit.kafka, kit.prefix, OF_ORDERS, {"/orders"})
+    assert told.latest == {("/orders", "orders.events", str(order.id)): Number(4_000_000_000, 1)}
 
 
 @pytest.mark.parametrize("lives", [(1_790_000_000, 1_790_000_001), (1_790_000_001, 1_790_000_000)])
@@ -265,10 +266,10 @@ async def test_of_each_stream_the_highest_number_counts(kit_on_kafka: Kit, lives
         *(placed_in(order, life, time=at + timedelta(seconds=n), id=new_id()) for n, life in enumerate(lives)),
         stamped(a_shop(), time=at),
     )
-    told = await read_tails(kit.kafka, kit.prefix, OF_ORDERS, "/orders")
+    told = await read_tails(kit.kafka, kit.prefix, OF_ORDERS, {"/orders"})
     assert told.latest == {
-        ("orders.events", str(order.id)): Number(1_790_000_001, 1),
-        ("shops.facts", "nordic-tea/orders"): Number(1_790_000_000, 1),
+        ("/orders", "orders.events", str(order.id)): Number(1_790_000_001, 1),
+        ("/orders", "shops.facts", "nordic-tea/orders"): Number(1_790_000_000, 1),
     }
     assert told.ended_before(1_790_000_001) == at + timedelta(seconds=lives.index(1_790_000_000))
     assert told.ended_before(1_790_000_000) is None
@@ -278,5 +279,28 @@ async def test_asking_costs_a_warm_start_less_than_a_second(kit_on_kafka: Kit) -
     kit = kit_on_kafka
     await kit.publish_messages(*(placed(an_order()) for _ in range(400)))
     began = time.process_time()
-    assert len((await read_tails(kit.kafka, kit.prefix, OF_ORDERS, "/orders")).latest) >= 200
+    assert len((await read_tails(kit.kafka, kit.prefix, OF_ORDERS, {"/orders"})).latest) >= 200
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("behind", ["/orders", "/orders/second"])
+async def test_each_source_that_a_database_speaks_for_is_asked_about(kit_on_kafka: Kit, behind: str) -> None:
+    kit, order, sources = kit_on_kafka, an_order(), ("/orders", "/orders/second")
+
+    async def say(source: str) -> None:
+        async with kit.pool.acquire() as connection, connection.transaction():
+            said = [(to_place(order).meta, [OrderPlaced(order=order)])]
+            await Outbox(source, kit.bell).append(connection, said)
+
+    for source in sources:
+        await say(source)
+    copy = await set_back(kit)
+    await say(behind)
+    consent = Consent(kit.kafka, kit.prefix, OF_ORDERS, *sources)
+    async with running(Relay(kit.dsn, kit.kafka, kit.bell, prefix=kit.prefix, consent=consent, poll=0.05)):
+        await eventually(lambda: published(kit))
+    await copy.now()
+    asked = Consent(kit.kafka, kit.prefix, OF_ORDERS, *sources)
+    async with kit.pool.acquire() as connection:
+        assert await asked.ask(connection) is None
+    assert str(order.id) in asked.refused

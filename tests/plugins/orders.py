@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 import services.orders
 import shared.messaging
+from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands
@@ -115,7 +116,7 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 def app_of(alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
     state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
-    return make_app("orders", [router, documents], state=state)
+    return make_app("orders", [router, actions, documents], state=state)
 
 
 @pytest.fixture

@@ -12,28 +12,34 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import httpx2
 import pytest
 
 from deploy.local.ports import HOST, take_port
 from deploy.local.processes import Process, start_process, until_it_answers
+from services.integrations.connections import Capture, Connection, save_connection
 from services.orders.shops import save_shop
 from shared.contracts.message import new_id
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.topics import TOPICS
 from shared.messaging.database import transaction
 from shared.messaging.outbox import Outbox
+from shared.messaging.sealing import Seal
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.messaging.wakeup import Bell
 from shared.runtime.database import close_pool, open_pool
 from shared.runtime.tokens import make_token
 from tests.builders import a_shop, to_place
 from tests.plugins.mailboxes import Mailbox
+from tests.plugins.sandboxes import Sandbox
 from tests.plugins.servers import CreateDatabase, apart, delete_topics, execute
 from tests.plugins.waiting import eventually
 
 SCOPES = ("orders:read", "orders:write")
-SERVICES = ("orders", "notifications", "documents")
+SERVICES = ("orders", "notifications", "documents", "integrations")
+WEBHOOK_SECRET = "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHM="
+LOCAL_KEY = "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="
 
 
 @dataclass
@@ -73,7 +79,9 @@ class System:
             "NOTIFICATIONS_SENDER_DOMAIN": "mail.example",
             "NOTIFICATIONS_MAIL_TIMEOUT": "5",
             "DOCUMENTS_STORE": str(self.folder / "files"),
-            "DOCUMENTS_LINK_KEYS": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU=",
+            "DOCUMENTS_LINK_KEYS": LOCAL_KEY,
+            "INTEGRATIONS_SEALING_KEYS": LOCAL_KEY,
+            "INTEGRATIONS_CALL_TIMEOUT": "3",
         }
         process = start_process(name, [sys.executable, "-m", f"services.{service}.app"], self.log(name), env)
         self.processes[name] = process
@@ -95,6 +103,31 @@ class System:
             await save_shop(connection, shop, Outbox("/orders", Bell()))
             self.token = await make_token(connection, shop.shop, "test", SCOPES)
         await close_pool(pool)
+
+    async def connect(self, sandbox: Sandbox, shop: str = "nordic-tea", capture: Capture = "by-hand") -> None:
+        """Connects the shop's account at a sandbox, and has its webhooks sent to integrations; returns when known."""
+        vendor, secret = sandbox.running.vendor, WEBHOOK_SECRET
+        new = Connection(shop, vendor, "sandbox", sandbox.running.url, sandbox.api_key, secret, capture)
+        seal = Seal([LOCAL_KEY])
+        pool = await open_pool(self.databases["integrations"], name="test", connections=1)
+        async with transaction(pool) as connection:
+            await save_connection(connection, new, seal, Outbox("/integrations", Bell()), "test")
+        await close_pool(pool)
+        if vendor != "erp":
+            url = f"http://{HOST}:{self.ports['integrations']}/v1/webhooks/{vendor}/{shop}"
+            answer = await sandbox.http.put("/v1/webhook-endpoint", json={"url": url, "secret": secret})
+            assert answer.is_success, answer.text
+        await eventually(lambda: self._knows(shop, vendor), waiting_for=f"orders to know of {vendor}")
+
+    async def _knows(self, shop: str, vendor: str) -> bool:
+        connection = await asyncpg.connect(self.databases["orders"])
+        try:
+            body = await connection.fetchval(
+                "select body::text from fact where shop = $1 and owner = 'integrations'", shop
+            )
+        finally:
+            await connection.close()
+        return body is not None and json.loads(body)[vendor] is not None
 
     def http(self, name: str = "orders", **headers: str) -> httpx2.AsyncClient:
         """A client of the API, with the shop's token."""

@@ -4,8 +4,8 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
+from deploy.local.sandbox.ledger import Ledger, read_ledger
 from tests.faults.chaos import Chaos, ProviderChaos
-from tests.faults.ledger import Ledger, read_ledger
 
 
 async def test_what_was_written_is_read_in_its_order(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from shared.contracts.order import LineUnits, UnitState
 from shared.contracts.order_commands import ProcessOrder, ShipUnits
 from shared.contracts.order_events import OrderProcessed, UnitsMoved
 from shared.contracts.refusal import Refused
+from shared.contracts.shop_facts import ShopConnections
 from tests.builders import a_line, an_order
 
 
@@ -21,17 +22,20 @@ def ordered(*quantities: int) -> Order:
     return Order(order, order)
 
 
+NOTHING = ShopConnections(shop="nordic-tea")
+
+
 def some(**units: int) -> list[LineUnits]:
     """`l1=2`: two units of line 1."""
     return [LineUnits(line_id=name[1:], units=many) for name, many in units.items()]
 
 
 def process(order: Order, units: list[LineUnits] | None = None) -> tuple[Order, list[Any]]:
-    return order.process(ProcessOrder(order_id=order.now.id, units=units))
+    return order.process(ProcessOrder(order_id=order.now.id, units=units), NOTHING)
 
 
 def ship(order: Order, units: list[LineUnits] | None = None) -> tuple[Order, list[Any]]:
-    return order.ship(ShipUnits(order_id=order.now.id, units=units))
+    return order.ship(ShipUnits(order_id=order.now.id, units=units), NOTHING)
 
 
 def states(order: Order) -> Ledger:

@@ -1,25 +1,64 @@
 """The order: what may be done with it, and what has then happened. Whatever is decided here is decided nowhere else."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, get_args
 
+from services.orders.domain.payments import Payments
 from services.orders.domain.totals import priced, totals_of
-from services.orders.domain.units import Ledger, goods_of, ledger_of, moved, units_in
-from shared.contracts.order import OrderSnapshot, PlacedContent
-from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder, ResendConfirmation, ShipUnits
+from services.orders.domain.units import WAITING, Ledger, goods_of, ledger_of, moved, units_in
+from shared.contracts.order import (
+    OrderSnapshot,
+    PaymentAction,
+    PlacedContent,
+    PricedLine,
+    Shipment,
+    ShipmentState,
+    UnitState,
+)
+from shared.contracts.order_commands import (
+    BookShipment,
+    CancelShipment,
+    CapturePayment,
+    OrderCommand,
+    PlaceOrder,
+    PrintDocument,
+    ProcessOrder,
+    RefundPayment,
+    ResendConfirmation,
+    ShipUnits,
+    TransferOrder,
+    VoidPayment,
+)
 from shared.contracts.order_events import (
     ConfirmationRequested,
     DocumentRequested,
     OrderEvent,
     OrderPlaced,
     OrderProcessed,
+    PaymentRequested,
+    PaymentStatusChanged,
+    ShipmentRequested,
+    TransferRequested,
     UnitsMoved,
 )
+from shared.contracts.order_log import (
+    LogEntry,
+    PaymentEntry,
+    ShipmentBooked,
+    ShipmentCancelled,
+    ShipmentEntry,
+    ShipmentTracked,
+)
 from shared.contracts.refusal import Refused
-from shared.contracts.shop_facts import ShopSettings
+from shared.contracts.shop_facts import ShopConnections, ShopSettings
 from shared.contracts.topics import MAX_ORDER_BYTES
 
+SENDABLE: frozenset[UnitState] = frozenset({"open", "shipped"})
+STATES: tuple[ShipmentState, ...] = get_args(ShipmentState)
+"""Each is further than those before it."""
+MAX_SHIPMENTS = 100
 TOTAL_DIFFERS = "total-differs"
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_ERROR = timedelta(days=1)
@@ -32,6 +71,7 @@ class Order:
 
     now: OrderSnapshot
     placed: OrderSnapshot
+    payments: Payments = field(default_factory=Payments)
 
     @staticmethod
     def place(command: PlaceOrder, shop: ShopSettings, number: int, at: datetime) -> list[OrderEvent]:
@@ -62,26 +102,121 @@ class Order:
         shown = self.placed if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
-    def process(self, command: ProcessOrder) -> "tuple[Order, list[OrderEvent]]":
+    def process(self, command: ProcessOrder, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
         """The order was noticed and these units were sent, by default all that are open (R110).
 
-        Said twice, it says nothing new. Raises Refused as `moved` does.
+        Said twice, it says nothing new. Where the shop's rule says so, what is sent is captured. Raises Refused as
+        `moved` does.
         """
         ledger = ledger_of(self.now.lines)
         units = units_in(ledger, {"open"}) if command.units is None else command.units
         if self.now.processing != "unprocessed" and not units:
             return self, []
         order = self._with(moved(ledger, units, ["open"], "shipped"))
-        return order, [OrderProcessed(order=order.now, units=units)]
+        return order.captured_by_rule(command, connected, [OrderProcessed(order=order.now, units=units)])
 
-    def ship(self, command: ShipUnits) -> "tuple[Order, list[OrderEvent]]":
-        """Units have left, by default all that were open or back-ordered. Raises Refused as `moved` does."""
+    def ship(self, command: ShipUnits, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+        """Units have left, by default all that were open or back-ordered; the rest as `process`."""
         ledger = ledger_of(self.now.lines)
         units = units_in(ledger, {"open", "back-ordered"}) if command.units is None else command.units
         if not units:
             return self, []
         order = self._with(moved(ledger, units, ["open", "back-ordered"], "shipped"))
-        return order, [UnitsMoved(order=order.now, to="shipped", units=units)]
+        return order.captured_by_rule(command, connected, [UnitsMoved(order=order.now, to="shipped", units=units)])
+
+    def capture(self, command: CapturePayment, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+        """Money shall be taken: what is authorized and not taken yet, or a part of it.
+
+        Raises Refused: `not-connected`, `no-payment`, `not-so-much-money`.
+        """
+        self._require_payment(connected)
+        amount = _amount(command.amount, self.payments.capturable(), "is authorized and not captured")
+        return self._asked(command, "capture", amount)
+
+    def refund(self, command: RefundPayment, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+        """Money shall go back: what was captured and not refunded yet, or a part of it. Raises Refused as `capture`."""
+        self._require_payment(connected)
+        amount = _amount(command.amount, self.payments.refundable(), "is captured and not refunded")
+        return self._asked(command, "refund", amount, command.reason)
+
+    def void(self, command: VoidPayment, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+        """What is authorized and not captured shall be let go of. Raises Refused as `capture` does."""
+        self._require_payment(connected)
+        _amount(None, self.payments.capturable(), "is authorized and not captured")
+        return self._asked(command, "void", 0)
+
+    def book_shipment(self, command: BookShipment, connected: ShopConnections) -> list[OrderEvent]:
+        """The carrier shall take units: by default all that are open or were sent.
+
+        Raises Refused: `not-connected`, `nothing-to-send`, and as `moved` does.
+        """
+        _require(connected.shipping, "shipping")
+        ledger = ledger_of(self.now.lines)
+        units = units_in(ledger, SENDABLE) if command.units is None else command.units
+        if not units:
+            raise Refused("nothing-to-send", "the order has no units that are open or were sent")
+        moved(ledger, units, sorted(SENDABLE), "shipped")  # as a check: nothing moves
+        return [ShipmentRequested(order=self.now, action="book", request_id=command.meta.id, units=units)]
+
+    def cancel_shipment(self, command: CancelShipment, connected: ShopConnections) -> list[OrderEvent]:
+        """The carrier shall not take a shipment after all. Raises Refused: `not-connected`, `unknown-shipment`."""
+        _require(connected.shipping, "shipping")
+        if command.shipment_id not in {shipment.shipment_id for shipment in self.now.shipments}:
+            raise Refused("unknown-shipment", f"the order has no shipment {command.shipment_id}")
+        asked = ShipmentRequested(
+            order=self.now, action="cancel", request_id=command.meta.id, shipment_id=command.shipment_id
+        )
+        return [asked]
+
+    def transfer(self, command: TransferOrder, connected: ShopConnections) -> list[OrderEvent]:
+        """The ERP system shall have the order as it is now (R072). Raises Refused: `not-connected`."""
+        _require(connected.erp, "erp")
+        return [TransferRequested(order=self.now, request_id=command.meta.id)]
+
+    def reported(self, entry: LogEntry) -> "tuple[Order, list[OrderEvent]]":
+        """What another service has done changes how far the order is paid, and where its shipments are.
+
+        The version stays: it counts what people change.
+        """
+        if isinstance(entry, PaymentEntry):
+            order = self._with_payments(self.payments.reported(entry))
+            paid = (order.now.payment_status, order.now.paid) != (self.now.payment_status, self.now.paid)
+            return order, [PaymentStatusChanged(order=order.now)] if paid else []
+        if isinstance(entry, ShipmentEntry):
+            shipments = shipments_after(self.now.shipments, entry)
+            return replace(self, now=self.now.model_copy(update={"shipments": shipments})), []
+        return self, []
+
+    def captured_by_rule(
+        self, command: OrderCommand, connected: ShopConnections, events: list[OrderEvent]
+    ) -> "tuple[Order, list[OrderEvent]]":
+        """What was sent costs what it costs; when all was sent, all that is authorized is taken."""
+        rule = connected.payment.capture if connected.payment else "by-hand"
+        ledger = ledger_of(self.now.lines)
+        due = self.payments.capturable()
+        if units_in(ledger, WAITING):
+            due = min(due, worth_of_sent(self.now.lines, ledger) - self.payments.taken())
+        if rule == "by-hand" or not self.now.payment.reference or due <= 0:
+            return self, events
+        order, asked = self._asked(command, "capture", due)
+        return order, [*events, *asked]
+
+    def _asked(
+        self, command: OrderCommand, action: PaymentAction, amount: int, reason: str = ""
+    ) -> "tuple[Order, list[OrderEvent]]":
+        request_id = command.meta.id
+        order = self._with_payments(self.payments.asked(request_id, action, amount))
+        asked = PaymentRequested(order=order.now, action=action, request_id=request_id, amount=amount, reason=reason)
+        return order, [asked]
+
+    def _require_payment(self, connected: ShopConnections) -> None:
+        _require(connected.payment, "payment")
+        if not self.now.payment.reference:
+            raise Refused("no-payment", "the order has no payment that was begun at a provider")
+
+    def _with_payments(self, payments: Payments) -> Self:
+        changes = {"payment_status": payments.status(), "paid": payments.sums()}
+        return replace(self, now=self.now.model_copy(update=changes), payments=payments)
 
     def _with(self, ledger: Ledger) -> Self:
         """The next version of the order, its units as in the ledger; whoever moves units has noticed it."""
@@ -98,6 +233,43 @@ class Order:
         """Ask for a document of the order as it is now (R067, R070, R071)."""
         language = command.language or self.now.language
         return [DocumentRequested(order=self.now, document=command.document, language=language)]
+
+
+def shipments_after(shipments: Sequence[Shipment], entry: ShipmentEntry) -> list[Shipment]:
+    """The order's shipments after its carrier has told of one; what is told twice changes nothing."""
+    known = {shipment.shipment_id: shipment for shipment in shipments}
+    match entry:
+        case ShipmentBooked(shipment_id=shipment_id, tracking_number=number, tracking_url=url):
+            new = Shipment(shipment_id=shipment_id, tracking_number=number, tracking_url=url)
+            known.setdefault(shipment_id, new)
+        case ShipmentCancelled(shipment_id=shipment_id) if shipment_id in known:
+            known[shipment_id] = known[shipment_id].model_copy(update={"state": "cancelled"})
+        case ShipmentTracked(shipment_id=shipment_id, state=state) if shipment_id in known:
+            further = STATES.index(state) > STATES.index(known[shipment_id].state)
+            if further:  # carriers tell late, and in any order
+                known[shipment_id] = known[shipment_id].model_copy(update={"state": state})
+    return list(known.values())[:MAX_SHIPMENTS]
+
+
+def worth_of_sent(lines: Sequence[PricedLine], ledger: Ledger) -> int:
+    """What the units that are no longer waiting cost with VAT, each line's share rounded down, in minor units."""
+    sent = {
+        line_id: sum(count for state, count in states.items() if state not in WAITING | {"cancelled"})
+        for line_id, states in ledger.items()
+    }
+    return sum(line.total_incl_vat * sent[line.line_id] // line.quantity for line in lines)
+
+
+def _require(connection: object, name: str) -> None:
+    if connection is None:
+        raise Refused("not-connected", f"the shop has no {name} connection")
+
+
+def _amount(wanted: int | None, most: int, which: str) -> int:
+    """What is wanted, or all there is. Raises Refused, `not-so-much-money`, where there is less, or nothing."""
+    if most <= 0 or (wanted or 0) > most:
+        raise Refused("not-so-much-money", f"{max(most, 0)} {which}" + (f", not {wanted}" if wanted else ""))
+    return most if wanted is None else wanted
 
 
 def content_of(command: PlaceOrder) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""Whose order a thing is that a provider tells of, by what the provider calls it."""
+
+from uuid import UUID
+
+from services.integrations.connections import Kind
+from shared.messaging.database import Connection
+from shared.runtime.database import Pool, connected
+
+REMEMBER = """
+insert into known_there (shop, kind, reference, order_id) values ($1, $2, $3, $4) on conflict do nothing
+"""
+FIND = "select order_id from known_there where shop = $1 and kind = $2 and reference = $3"
+
+
+class KnownThere:
+    """What is remembered outside of any other transaction: it says nothing that could become wrong."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def remember(self, shop: str, kind: Kind, reference: str, order_id: UUID) -> None:
+        """From now on what the provider tells of this reference is about this order."""
+        async with connected(self._pool) as connection:
+            await connection.execute(REMEMBER, shop, kind, reference, order_id)
+
+
+async def order_of(connection: Connection, shop: str, kind: Kind, reference: str) -> UUID | None:
+    """The order that this reference is about, where one is known."""
+    found: UUID | None = await connection.fetchval(FIND, shop, kind, reference)
+    return found

@@ -1,0 +1,118 @@
+"""One request moves money once, and the order log is told what came of it."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from services.integrations.accounts import Accounts
+from services.integrations.connections import Kind
+from services.integrations.known_there import KnownThere
+from services.integrations.payment.port import Move, PaymentProvider, Standing
+from services.integrations.reasons import reason_of
+from shared.contracts.order import OrderSnapshot
+from shared.contracts.order_events import PaymentRequested
+from shared.contracts.order_log import (
+    EffectUnknown,
+    LogEntry,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from shared.messaging.effects import Done, Effects, Failed, Outcome, Permit, WhenUnknown
+
+KIND: Kind = "payment"
+
+
+def key_of(event: PaymentRequested) -> str:
+    """The key of the effect, which is the provider's idempotency key too."""
+    return f"{event.action}:{event.meta.id}"
+
+
+class Till:
+    """What payment's handlers work with; `seconds` is what one call may take in all, `holds` as in WhenUnknown."""
+
+    def __init__(
+        self,
+        effects: Effects,
+        accounts: Accounts[PaymentProvider],
+        known_there: KnownThere,
+        *,
+        seconds: float,
+        holds: float,
+    ) -> None:
+        self._effects, self._accounts, self._known_there = effects, accounts, known_there
+        self._seconds, self._holds = seconds, holds
+
+    async def standing(self, order: OrderSnapshot) -> Standing | None:
+        """How the order's payment stands; None where it was begun at no provider that the shop has connected."""
+        account = await self._accounts.of(order.shop)
+        if account is None or not order.payment.reference:
+            return None
+        await self._known_there.remember(order.shop, KIND, order.payment.reference, order.id)
+        return await account[1].standing(order.payment.reference)
+
+    async def move(self, event: PaymentRequested) -> LogEntry:
+        """What the order log shall say of a request. Raises as Effects.once does."""
+        account = await self._accounts.of(event.meta.shop)
+        if account is None:
+            return _entry(event, Failed("not-connected", "the shop has no payment connection"))
+        connection, provider = account
+        asked = Move(event.action, event.order.payment.reference, event.amount, key_of(event))
+
+        async def call(permit: Permit, request: bytes) -> Done | Failed:
+            return await provider.move(Move(**json.loads(request)), permit)
+
+        async def look_up() -> Done | Failed | None:
+            return await provider.find(asked)
+
+        outcome = await self._effects.once(
+            key=asked.key,
+            kind=event.action,
+            call=call,
+            timeout=self._seconds,
+            request=json.dumps(asdict(asked)).encode(),
+            connection=connection.name,
+            when_unknown=WhenUnknown(look_up=look_up, remembers=provider.remembers, holds=self._holds),
+        )
+        return _entry(event, outcome)
+
+
+def _entry(event: PaymentRequested, outcome: Outcome) -> LogEntry:
+    order_id, request_id, action = event.order.id, event.request_id, event.action
+    if isinstance(outcome, Failed):
+        reason = reason_of(outcome.reason)
+        return PaymentDeclined(
+            order_id=order_id,
+            outcome="failed",
+            summary="payment.declined",
+            parameters={"action": action, "amount": event.amount, "reason": reason},
+            request_id=request_id,
+            action=action,
+            reason=reason,
+            detail=outcome.detail[:500],
+        )
+    if not isinstance(outcome, Done):
+        return EffectUnknown(
+            order_id=order_id,
+            outcome="unknown",
+            summary="effect.unknown",
+            parameters={"effect": action, "amount": event.amount},
+            effect=action,
+            key=key_of(event),
+            request_id=request_id,
+            detail=outcome.detail[:500],
+        )
+    amount = int(outcome.result.get("amount", event.amount))
+    transaction_id = str(outcome.result.get("transaction_id") or f"settled-{event.meta.id}")
+    common: dict[str, Any] = {
+        "order_id": order_id,
+        "outcome": "done",
+        "request_id": request_id,
+        "transaction_id": transaction_id,
+    }
+    if action == "capture":
+        return PaymentCaptured(**common, summary="payment.captured", parameters={"amount": amount}, amount=amount)
+    if action == "refund":
+        return PaymentRefunded(**common, summary="payment.refunded", parameters={"amount": amount}, amount=amount)
+    return PaymentVoided(**common, summary="payment.voided")

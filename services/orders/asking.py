@@ -1,0 +1,53 @@
+"""Who asks by HTTP, and how a command of theirs is carried out."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request, Response
+
+from services.orders import desk as desks
+from shared.contracts.message import Meta, new_id, now
+from shared.contracts.order_commands import OrderCommand
+from shared.runtime.idempotency import request_hash
+from shared.runtime.openapi import problem_response
+from shared.runtime.problems import Problem
+from shared.runtime.tokens import ANY_SHOP, Caller, authenticated
+
+UNKNOWN = problem_response("404", "unknown-order", "There is no such order.")
+ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The order's version."}}
+
+
+async def writer(caller: Annotated[Caller, Depends(authenticated("orders:write"))]) -> Caller:
+    """Who may place and handle orders of one shop."""
+    return of_one_shop(caller)
+
+
+async def reader(caller: Annotated[Caller, Depends(authenticated("orders:read"))]) -> Caller:
+    """Who may look at orders of one shop."""
+    return of_one_shop(caller)
+
+
+def of_one_shop(caller: Caller) -> Caller:
+    """The caller, if its token is a shop's; nothing here is about all shops."""
+    if caller.shop == ANY_SHOP:
+        raise Problem(403, "no-single-shop", "The token is for no single shop.")
+    return caller
+
+
+def command_meta(caller: Caller, order_id: UUID) -> Meta:
+    """What the envelope of a command would say, had it come by the topic."""
+    command_id = new_id()
+    return Meta(command_id, source="/http", subject=str(order_id), shop=caller.shop, actor=caller.actor, time=now())
+
+
+async def this_request(request: Request, caller: Caller, key: str) -> desks.Request:
+    """What makes this request the same as another one."""
+    return desks.Request(caller.shop, key, request_hash(request, await request.body()))
+
+
+async def handled(request: Request, caller: Caller, key: str, command: OrderCommand, reply: desks.Reply) -> Response:
+    """Carries out a command, and answers."""
+    desk: desks.Desk = request.app.state.desk
+    received = command.stamped(command_meta(caller, command.order_id))
+    answer = await desk.carry_out(received, await this_request(request, caller, key), reply)
+    return answer.response()
