@@ -13,8 +13,8 @@ help: ## show this list
 setup: ## make .venv with exactly what locks/dev.txt names
 	@deploy/local/setup "$(PYTHON)"
 
-demo: setup ## run the whole system and place orders: DATA=<folder with CSV files>, ARGS="--once", "--orders 500 --seed 7"
-	@$(RUN) -m deploy.local.demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+demo: setup ## run the whole system and place orders: DATA=<folder with CSV files>, CHAOS=0.05, ARGS="--once", "--orders 500 --seed 7"
+	@$(RUN) -m deploy.local.demo $(if $(DATA),--data "$(DATA)") $(if $(CHAOS),--chaos $(CHAOS)) $(ARGS)
 
 demo-reset: setup ## forget the demo's data, mails and logs
 	@$(RUN) -m deploy.local reset

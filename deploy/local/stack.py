@@ -8,7 +8,7 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,6 +39,9 @@ class Stack:
     a child ends by itself (the block then raises ChildEndedError) and at SIGINT or SIGTERM (the block then ends in
     silence, and `interrupted` is true). A second signal kills what has not stopped yet.
     """
+
+    sandboxes = True
+    """Whether the companies that are not ours can be started beside it."""
 
     def __init__(self, folder: Path | None = None, tell: Callable[[str], None] = _tell) -> None:
         self.folder = (folder or default_folder()).absolute()
@@ -83,13 +86,19 @@ class Stack:
         return self.postgres_url(name)
 
     async def start_service(
-        self, name: str, module: str, env: Mapping[str, str], ready_url: str | None = None, within: float = 90.0
+        self,
+        name: str,
+        module: str,
+        env: Mapping[str, str],
+        ready_url: str | None = None,
+        within: float = 90.0,
+        arguments: Sequence[str] = (),
     ) -> Process:
-        """Run `python -m module`, its output in `logs/<name>.log`; returns when `ready_url` answers 200.
+        """Run `python -m module <arguments>`, its output in `logs/<name>.log`; returns when `ready_url` answers 200.
 
         Raises ChildEndedError when it ends before that, LocalStackError when it is not ready in time.
         """
-        process = self._start_python(name, ["-m", module], env)
+        process = self._start_python(name, ["-m", module, *arguments], env)
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(process.stop)
             if ready_url is not None:

@@ -18,6 +18,8 @@ SYSTEM = System(
     {"orders": "postgresql://postgres@127.0.0.1:15432/orders"},
     {FIRST.shop: "ot_first", SECOND.shop: "ot_second"},
     {FIRST.shop: "dt_first", SECOND.shop: "dt_second"},
+    {},
+    {},
 )
 
 

@@ -68,6 +68,25 @@ def test_an_order_without_its_delivery_note_spoils_the_run_and_is_named() -> Non
     assert "no delivery note: document.failed.v1: cannot-be-rendered" in complaint
 
 
+def test_promises_are_counted_and_only_one_that_nobody_speaks_of_spoils_the_run() -> None:
+    stories = a_run(State.CONFIRMED, State.CONFIRMED, State.CONFIRMED)
+    first, second, third = stories
+    first.promises = {"Shipments booked": ("done", "")}
+    second.promises = {"Shipments booked": ("failed", "postal-code-invalid no such code")}
+    third.promises = {"Shipments booked": ("unknown", "ops unknown settle integrations/7 --happened")}
+    outcome = outcome_of(stories)
+    assert outcome.good
+    rows = list(outcome.rows())
+    assert ("Shipments booked", "done 1, failed 1, unknown 1") in rows
+    assert ("  postal-code-invalid", "1") in rows
+    [repair] = outcome.complaints()
+    assert repair.endswith("Shipments booked: unknown, ops unknown settle integrations/7 --happened")
+    third.promises = {"Shipments booked": ("missing", "its timeline says nothing of it")}
+    spoilt = outcome_of(stories)
+    assert not spoilt.good
+    assert "Shipments booked" in spoilt.complaints()[0]
+
+
 def test_a_mail_that_is_doubled_or_missing_spoils_the_run() -> None:
     for mails in (MailCheck(2, ["<1@x>"], []), MailCheck(0, [], ["<1@x>"])):
         outcome = outcome_of(a_run(State.CONFIRMED), mails)

@@ -21,6 +21,7 @@ from deploy.local.failure import InterruptedStartError, LocalStackError
 from deploy.local.stack import Stack, default_folder
 
 _INTERRUPTED = 130
+_WELL = "Every accepted order has its confirmation, and what was asked of others was done, or says why not."
 _CHECKOUT = default_folder()
 _RUNS = "demo-runs"
 _ORDERS = 60
@@ -39,6 +40,9 @@ def main(
         int | None,
         typer.Option(help="Makes the same Nordic orders as before; a new number each run without it.", min=0),
     ] = None,
+    chaos: Annotated[
+        float, typer.Option(help="The share of the sandboxes' calls that go wrong: 0.05.", min=0, max=0.5)
+    ] = 0.0,
     *,
     folder: Annotated[
         Path, typer.Option(help="Where data, logs and ports are kept.", show_default=".local in the checkout")
@@ -53,7 +57,7 @@ def main(
         )
     try:
         from_files = _from_files(data, screen) if data is not None else None
-        code = asyncio.run(_demo(folder, from_files, orders or _ORDERS, seed, screen, once=once))
+        code = asyncio.run(_demo(folder, from_files, orders or _ORDERS, seed, screen, once=once, chaos=chaos))
     except InterruptedStartError:
         code = _INTERRUPTED
     except LocalStackError as failure:
@@ -66,7 +70,14 @@ def main(
 
 
 async def _demo(
-    folder: Path, from_files: Source | None, orders: int, seed: int | None, screen: Screen, *, once: bool
+    folder: Path,
+    from_files: Source | None,
+    orders: int,
+    seed: int | None,
+    screen: Screen,
+    *,
+    once: bool,
+    chaos: float,
 ) -> int:
     began = time.monotonic()
     code = _INTERRUPTED
@@ -74,9 +85,13 @@ async def _demo(
     async with Stack(folder, tell=screen.say) as stack:
         try:
             source = from_files or _nordic(orders, _next_run(stack.folder) if seed is None else seed, screen)
-            system, outcome = await show(stack, source, screen, began)
+            system, outcome = await show(stack, source, screen, began, chaos)
             code = 0 if outcome.good else 1
-            screen.say("Every accepted order has its confirmation." if outcome.good else "Not every order went well.")
+            screen.say(
+                "Every accepted order has what was promised, or says why not."
+                if outcome.good
+                else "Not every order went well."
+            )
             if not once:
                 for line in addresses(system, outcome.stories, stack.folder):
                     screen.say(line)

@@ -1,9 +1,9 @@
 """One order per invoice of an online shop's CSV files, or a reason why not; dirt is explained, never guessed away.
 
-What the files do not say is the same for all: the customer's address is made of the customer's number and cannot
-receive mail, the language is English, and prices are taken to be without VAT, because a gift voucher of £20.00 stands
-there at 16.67, which is £20.00 less 20 %. VAT is the United Kingdom's standard rate of the day for buyers there and in
-the European Union (none gives a VAT number), and none for exports.
+What the files do not say is the same for all: the customer's e-mail address is made of the customer's number and cannot
+receive mail, the town is one of the country, the language is English, and prices are taken to be without VAT, because a
+gift voucher of £20.00 stands there at 16.67, which is £20.00 less 20 %. VAT is the United Kingdom's standard rate of
+the day for buyers there and in the European Union (none gives a VAT number), and none for exports.
 """
 
 from collections.abc import Iterator
@@ -33,11 +33,28 @@ SHOP = ShopSettings(
     prices_include_vat=False,
     email="orders@online-retail.example",
     website="https://online-retail.example",
+    postal_address="1 Dock Road\nSW1A 1AA London",
 )
 _DELIVERY = {"POST": "postage", "DOT": "dotcom-postage", "C2": "carriage", "23444": "next-day-carriage"}
 _CHARGES = {"BANK CHARGES", "AMAZONFEE", "CRUK", "B"}
 _DISCOUNT, _MANUAL, _VOUCHER = "D", "M", "gift_"
 _EUROPEAN_UNION = set("AT BE BG CY CZ DE DK EE ES FI FR GR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+_TOWNS = {
+    "GB": ("SW1A 1AA", "London"),
+    "IE": ("D02 AF30", "Dublin"),
+    "DE": ("10115", "Berlin"),
+    "FR": ("75001", "Paris"),
+    "ES": ("28001", "Madrid"),
+    "NL": ("1011 AB", "Amsterdam"),
+    "BE": ("1000", "Brussels"),
+    "PT": ("1100-001", "Lisbon"),
+    "CH": ("3011", "Bern"),
+    "NO": ("0150", "Oslo"),
+    "DK": ("1050", "Copenhagen"),
+    "FI": ("00100", "Helsinki"),
+    "SE": ("111 22", "Stockholm"),
+}
+"""Where customers live, whose files name their country alone."""
 _VAT_OF_2011 = date(2011, 1, 4)
 
 
@@ -180,8 +197,13 @@ def _customer(number: str, invoice: str, country: str) -> Customer:
         full_name=f"Customer {number}" if number else "Guest",
         email=f"{who}@customers.example",
         customer_id=number or None,
-        address=Address(country=country),
+        address=_address(country),
     )
+
+
+def _address(country: str) -> Address:
+    postal_code, city = _TOWNS.get(country, ("", ""))
+    return Address(street="1 High Street" if city else "", postal_code=postal_code, city=city, country=country)
 
 
 def _vat_rate(country: str, day: date) -> Decimal:

@@ -1,4 +1,4 @@
-"""How a run went: what its table shows, and whether every accepted order has its confirmation on its timeline."""
+"""How a run went: what its table shows, and whether every accepted order has what was promised, or says why not."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +10,7 @@ from rich.text import Text
 from deploy.local.demo.asked import TurnedAway
 from deploy.local.demo.mails import MailCheck
 from deploy.local.demo.stories import State, Stories, Story
+from deploy.local.demo.work import PROMISES
 from shared.contracts.order_log import OrderNoted
 
 _WORST_SHOWN = 20
@@ -28,8 +29,8 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether all was answered, and each accepted order has its confirmation, once, and its delivery note."""
-        return self.mails.right and not self.troubled() and not self.without_paper()
+        """Whether all was answered, each accepted order has its mail, once, and its note, and nothing is missing."""
+        return self.mails.right and not self.troubled() and not self.without_paper() and not self.missing()
 
     def troubled(self) -> list[Story]:
         """The orders that were neither refused nor confirmed on their own timeline."""
@@ -38,6 +39,12 @@ class Outcome:
     def without_paper(self) -> list[Story]:
         """The accepted orders whose delivery note could not be fetched."""
         return [story for story in self.stories.accepted() if not story.printed]
+
+    def missing(self) -> list[Story]:
+        """The accepted orders of which something is expected that is neither done nor visibly not."""
+        return [
+            story for story in self.stories.accepted() if any(came == "missing" for came, _ in story.promises.values())
+        ]
 
     def rows(self) -> Iterator[Row]:
         """The table, row by row."""
@@ -57,6 +64,7 @@ class Outcome:
         on_timeline = sum(story.on_timeline for story in accepted)
         yield "Confirmed on their timelines", f"{_many(on_timeline)} of {_many(len(accepted))}"
         yield "Delivery notes printed", f"{_many(sum(story.printed for story in accepted))} of {_many(len(accepted))}"
+        yield from self._promises()
         yield from self._trouble()
         yield from self._speed()
 
@@ -70,6 +78,13 @@ class Outcome:
     def complaints(self) -> list[str]:
         """One line for each order that went wrong, the first twenty, and for each mail that is doubled or missing."""
         lines = [*_the_worst(self.troubled(), _what_is_wrong), *_the_worst(self.without_paper(), _why_no_paper)]
+        lines += _the_worst(self.missing(), _what_is_missing)
+        lines += [
+            f"{story.order_id} ({story.asked.label}): {name}: unknown, {words}"
+            for story in self.stories.accepted()
+            for name, (came, words) in story.promises.items()
+            if came == "unknown"
+        ]
         lines += [f"the mailbox has {message_id} more than once" for message_id in self.mails.doubled]
         lines += [f"the log calls {message_id} sent, the mailbox has not got it" for message_id in self.mails.missing]
         return lines
@@ -80,10 +95,21 @@ class Outcome:
             return f"{_many(sent)}; the mailbox has each once" if sent else "0"
         return f"{_many(sent)}; the mailbox has {_many(self.mails.found)}"
 
+    def _promises(self) -> Iterator[Row]:
+        for name in PROMISES:
+            told = [story.promises[name] for story in self.stories.accepted() if name in story.promises]
+            counts = Counter(came for came, _ in told)
+            if not told:
+                continue
+            yield name, ", ".join(f"{came} {_many(count)}" for came, count in counts.most_common())
+            reasons = Counter(words.split(" ")[0] for came, words in told if came == "failed")
+            for reason, count in reasons.most_common():
+                yield f"  {reason}", _many(count)
+
     def _trouble(self) -> Iterator[Row]:
-        yield "Failed", _many(len(self.stories.at(State.FAILED)))
-        yield "Unknown", _many(len(self.stories.at(State.UNKNOWN)))
-        yield "Without an answer", _many(len(self.stories.at(State.ASKED)))
+        yield "Confirmations that failed", _many(len(self.stories.at(State.FAILED)))
+        yield "Confirmations that nobody knows of", _many(len(self.stories.at(State.UNKNOWN)))
+        yield "Orders without an answer", _many(len(self.stories.at(State.ASKED)))
 
     def _speed(self) -> Iterator[Row]:
         entries = self.stories.entries
@@ -118,6 +144,11 @@ def _the_worst(stories: list[Story], wrong: Callable[[Story], str]) -> list[str]
 
 def _why_no_paper(story: Story) -> str:
     return f"no delivery note: {story.no_paper}"
+
+
+def _what_is_missing(story: Story) -> str:
+    missing = [name for name, (came, _) in story.promises.items() if came == "missing"]
+    return f"{', '.join(missing) or 'everything'}: {story.words or 'its timeline says nothing of it'}"
 
 
 def _what_is_wrong(story: Story) -> str:

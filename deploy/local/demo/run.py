@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from deploy.local.demo.asked import Asked
+from deploy.local.demo.checkout import Checkout
 from deploy.local.demo.follow import OrderLog
 from deploy.local.demo.papers import Papers
 from deploy.local.demo.screen import Bars, Screen
 from deploy.local.demo.shop_front import NoAnswer, ShopFront
 from deploy.local.demo.stories import State, Stories, Story
 from deploy.local.demo.timelines import Timelines
+from deploy.local.demo.work import Work
 
 _AT_A_TIME = 8
 _TICK = 0.2
@@ -19,9 +21,16 @@ class Run:
     """One run: `check` is called all the time and raises when a service has ended; `patience` in seconds."""
 
     def __init__(
-        self, front: ShopFront, log: OrderLog, screen: Screen, check: Callable[[], None], patience: float = 120.0
+        self,
+        front: ShopFront,
+        checkout: Checkout | None,
+        log: OrderLog,
+        screen: Screen,
+        check: Callable[[], None],
+        patience: float = 120.0,
     ) -> None:
         self._front = front
+        self._checkout = checkout
         self._log = log
         self._screen = screen
         self._check = check
@@ -44,6 +53,10 @@ class Run:
     async def compare(self, timelines: Timelines) -> None:
         """Looks for every accepted order's confirmation on its own timeline."""
         await self._for_each_accepted("timelines", timelines.wait_for)
+
+    async def work(self, work: Work) -> None:
+        """Does with every accepted order what a shop does."""
+        await self._for_each_accepted("handled", work.handle)
 
     async def print_notes(self, papers: Papers) -> None:
         """Has every accepted order's delivery note printed, and fetches it."""
@@ -93,7 +106,8 @@ class Run:
             if await self._front.knows(asked):
                 self.stories.begin(asked, "earlier").come_to(State.ACCEPTED)
                 return
-            await self._front.place(self.stories.begin(asked, "topic" if by_topic else "http"))
+            paid = await self._checkout.paid(asked) if self._checkout else asked
+            await self._front.place(self.stories.begin(paid, "topic" if by_topic else "http"))
         except NoAnswer as silence:
             self.stories.begin(asked, "http").words = str(silence)
 

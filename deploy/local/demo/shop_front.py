@@ -67,11 +67,17 @@ class ShopFront:
 
     async def ask_for(self, asked: Asked, document: DocumentKind) -> None:
         """Asks for a document of the order, once for ever: asked again, the first answer comes. Raises NoAnswer."""
-        order, body = asked.order.order_id, json.dumps({"document": document})
-        key = f"demo-{document}-{order}"
-        answer = await self._answer("POST", f"/v1/orders/{order}/documents", asked.shop, body, key)
+        await self._act(asked, "documents", f"demo-{document}-{asked.order.order_id}", document=document)
+
+    async def act(self, asked: Asked, what: str, **body: object) -> None:
+        """Does something with the order, once for ever: asked again, the first answer comes. Raises NoAnswer."""
+        await self._act(asked, what, f"demo-{what}-{asked.order.order_id}", **body)
+
+    async def _act(self, asked: Asked, what: str, key: str, **body: object) -> None:
+        path = f"/v1/orders/{asked.order.order_id}/{what}"
+        answer = await self._answer("POST", path, asked.shop, json.dumps(body), key)
         if not answer.is_success:
-            raise NoAnswer(f"HTTP {answer.status_code} to the wish for a {document}: {answer.text[:200]}")
+            raise NoAnswer(f"HTTP {answer.status_code} to {what}: {answer.text[:200]}")
 
     async def place(self, story: Story) -> None:
         """Places the order in its way; a refusal by HTTP is in the story afterwards, one by topic comes on the log.

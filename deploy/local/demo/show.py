@@ -9,6 +9,7 @@ import httpx2
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.demo.asked import Asked, TurnedAway
+from deploy.local.demo.checkout import Checkout
 from deploy.local.demo.follow import open_log
 from deploy.local.demo.mails import Mailbox, check_mails
 from deploy.local.demo.outcome import Outcome
@@ -18,6 +19,7 @@ from deploy.local.demo.screen import Screen
 from deploy.local.demo.shop_front import ShopFront
 from deploy.local.demo.system import System, set_up
 from deploy.local.demo.timelines import Timelines
+from deploy.local.demo.work import Work
 from deploy.local.stack import Stack
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.topics import MAX_RECORD_BYTES
@@ -32,25 +34,32 @@ class Source:
     turned_away: list[TurnedAway]
 
 
-async def show(stack: Stack, source: Source, screen: Screen, began: float) -> tuple[System, Outcome]:
+async def show(
+    stack: Stack, source: Source, screen: Screen, began: float, chaos: float = 0.0
+) -> tuple[System, Outcome]:
     """Sets the system up, places the orders, follows them, and prints the table; `began` by the monotonic clock."""
-    screen.say("Making databases and topics, starting orders, notifications and documents …")
-    system = await set_up(stack, source.shops)
+    screen.say("Making databases and topics, starting the services and the sandboxes of payment, shipping and ERP …")
+    system = await set_up(stack, source.shops, chaos)
     screen.say(f"Placing {len(source.asked):,} orders, half by HTTP and half on orders.commands …")
     async with (
         httpx2.AsyncClient(base_url=system.orders_url, timeout=30.0, trust_env=False) as http,
         httpx2.AsyncClient(base_url=system.mailbox_url, timeout=30.0, trust_env=False) as mailbox_http,
         httpx2.AsyncClient(base_url=system.documents_url, timeout=30.0, trust_env=False) as documents_http,
+        httpx2.AsyncClient(base_url=system.sandboxes.get("payment", ""), timeout=10.0, trust_env=False) as pay_http,
         _producer(system.kafka) as producer,
         open_log(system.kafka) as log,
     ):
         mailbox = Mailbox(mailbox_http)
         last_mail = await mailbox.last_number()
         front = ShopFront(http, producer, system.tokens)
-        run = Run(front, log, screen, stack.check)
+        checkout = Checkout(pay_http, system.payment_keys) if system.sandboxes else None
+        run = Run(front, checkout, log, screen, stack.check)
         await run.tell(source.asked)
         screen.say("Asking every accepted order's timeline for its confirmation …")
         await run.compare(Timelines(front))
+        if system.sandboxes:
+            screen.say("Handling every accepted order as its shop does: ERP, shipment, sending, capture, refunds …")
+            await run.work(Work(front))
         screen.say("Printing every accepted order's delivery note …")
         await run.print_notes(Papers(front, documents_http, system.document_tokens))
         mails = check_mails(run.stories, await mailbox.message_ids(after=last_mail))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 from uuid import UUID
@@ -49,6 +49,8 @@ class Story:
     """Whether that was fetched."""
     no_paper: str = ""
     """Why it was not."""
+    promises: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What the shop expects of others, by name: done, failed, unknown or missing, and the same in words."""
 
     @property
     def order_id(self) -> UUID:

@@ -5,15 +5,18 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from deploy.local.demo.connect import connect, key_of, start_sandboxes
 from deploy.local.demo.shops_and_tokens import new_tokens, set_up_shops
 from deploy.local.failure import LocalStackError
 from deploy.local.ports import HOST
 from deploy.local.stack import Stack
+from services.integrations.connections import Kind
 from shared.contracts.shop_facts import ShopSettings
+from shared.messaging.sealing import Seal
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.ops.topics import create_topics
 
-_PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082}
+_PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082, "integrations": 18083}
 _SENDER_DOMAIN = "mail.example"
 _SEALING_KEY = urlsafe_b64encode(b"local-stack-only-never-elsewhere").decode()
 
@@ -29,9 +32,12 @@ class System:
     database_urls: Mapping[str, str]
     tokens: Mapping[str, str]
     document_tokens: Mapping[str, str]
+    sandboxes: Mapping[Kind, str]
+    payment_keys: Mapping[str, str]
+    """Of the shops at the sandbox of payment."""
 
 
-async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
+async def set_up(stack: Stack, shops: Iterable[ShopSettings], chaos: float = 0.0) -> System:
     """Makes what is missing on the stack's servers and starts the services. Raises LocalStackError."""
     await _make_topics(stack.kafka)
     databases = {name: await stack.create_database(name) for name in _PORTS}
@@ -45,18 +51,25 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings]) -> System:
             "SEALING_KEYS": _SEALING_KEY,
         },
         "documents": {"STORE": str(stack.folder / "files"), "LINK_KEYS": _SEALING_KEY},
+        "integrations": {"SEALING_KEYS": _SEALING_KEY},
     }
     starts = (_start(stack, name, ports[name], databases[name], settings[name]) for name in _PORTS)
     await asyncio.gather(*starts)
     shops = list(shops)
+    sandboxes = await start_sandboxes(stack, chaos) if stack.sandboxes else {}
+    tokens = await set_up_shops(databases["orders"], shops)
+    integrations_url = f"http://{HOST}:{ports['integrations']}"
+    await connect(databases["integrations"], sandboxes, integrations_url, shops, Seal([_SEALING_KEY]))
     return System(
         f"http://{HOST}:{ports['orders']}",
         f"http://{HOST}:{ports['documents']}",
         stack.kafka,
         stack.mailbox_url,
         databases,
-        await set_up_shops(databases["orders"], shops),
+        tokens,
         await new_tokens(databases["documents"], shops, ("documents:read",)),
+        sandboxes,
+        {shop.shop: key_of("payment", shop.shop) for shop in shops},
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ _PREFERRED = {
     "KAFKA_PORT": 19092,
     "ORDERS_PORT": 18080,
     "NOTIFICATIONS_PORT": 18081,
+    "DOCUMENTS_PORT": 18082,
+    "INTEGRATIONS_PORT": 18083,
     "MAILBOX_PORT": 18025,
     "SMTP_PORT": 11025,
 }
@@ -39,7 +41,9 @@ _TESTS = ("tests/integration/test_local_servers.py", "tests/integration/test_kit
 
 
 class ComposedStack(Stack):
-    """The stack that docker-compose.yml has started: everything runs already, as containers."""
+    """The stack that docker-compose.yml has started: everything runs already, as containers; no sandboxes do."""
+
+    sandboxes = False
 
     def __init__(self, published: Mapping[str, int], folder: Path) -> None:
         super().__init__(folder)
@@ -64,9 +68,15 @@ class ComposedStack(Stack):
         return f"postgresql://{name}:{name}@127.0.0.1:{self._published['POSTGRES_PORT']}/{name}"
 
     async def start_service(
-        self, name: str, module: str, env: Mapping[str, str], ready_url: str | None = None, within: float = 90.0
+        self,
+        name: str,
+        module: str,
+        env: Mapping[str, str],
+        ready_url: str | None = None,
+        within: float = 90.0,
+        arguments: Sequence[str] = (),
     ) -> Process:
-        del module, env, ready_url, within
+        del module, env, ready_url, within, arguments
         return Process(name, os.getpid(), 0.0, [], os.devnull)
 
     def check(self) -> None:

@@ -1,0 +1,68 @@
+"""Every shop has an account at each sandbox; connections are made as an operator makes them, and told to all."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import asyncpg
+import httpx2
+
+from deploy.local.ports import HOST
+from deploy.local.stack import Stack
+from services.integrations.connections import Connection, Kind, save_connection
+from shared.contracts.shop_facts import ShopSettings
+from shared.messaging.outbox import Outbox
+from shared.messaging.sealing import Seal
+from shared.messaging.wakeup import Bell
+
+KINDS: Mapping[Kind, int] = {"payment": 18091, "shipping": 18092, "erp": 18093}
+_SECRET = "whsec_bG9jYWwtc3RhY2stb25seQ=="  # noqa: S105 - for this machine only
+
+
+async def start_sandboxes(stack: Stack, chaos: float) -> dict[Kind, str]:
+    """Starts the three companies; returns where they are."""
+    found: dict[Kind, str] = {}
+    for kind, preferred in KINDS.items():
+        port = stack.port(f"sandbox-{kind}", preferred)
+        found[kind] = f"http://{HOST}:{port}"
+        folder = Path(stack.folder) / "sandboxes" / kind
+        words = [kind, "--port", str(port), "--folder", str(folder), "--chaos", str(chaos)]
+        await stack.start_service(
+            f"sandbox-{kind}", "deploy.local.sandbox", {}, ready_url=f"{found[kind]}/readyz", arguments=words
+        )
+    return found
+
+
+def key_of(kind: Kind, shop: str) -> str:
+    """The key of a shop's account at a sandbox."""
+    return {"payment": f"sk_sandbox_{shop}", "erp": f"{shop}:local"}.get(kind, shop)
+
+
+async def connect(
+    database_url: str, sandboxes: Mapping[Kind, str], integrations_url: str, shops: Iterable[ShopSettings], seal: Seal
+) -> None:
+    """Connects every shop at every sandbox; money is taken when units are sent."""
+    database = await asyncpg.connect(database_url)
+    try:
+        for shop in shops:
+            for kind, url in sandboxes.items():
+                new = Connection(shop.shop, kind, "sandbox", url, key_of(kind, shop.shop), _SECRET, "when-shipped")
+                async with database.transaction():
+                    await save_connection(database, new, seal, Outbox("/integrations", Bell()), "demo")
+                if kind != "erp":
+                    await _tell_where(kind, url, shop.shop, f"{integrations_url}/v1/webhooks/{kind}/{shop.shop}")
+    finally:
+        await database.close()
+
+
+async def _tell_where(kind: Kind, url: str, shop: str, webhooks: str) -> None:
+    key = key_of(kind, shop)
+    headers = {"Authorization": f"Bearer {key}"} if kind == "payment" else {"X-Api-Key": key}
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=30.0, trust_env=False) as http:
+        for _ in range(10):  # the sandbox may misbehave in this, too
+            try:
+                answer = await http.put("/v1/webhook-endpoint", json={"url": webhooks, "secret": _SECRET})
+            except httpx2.TransportError:
+                continue
+            if answer.is_success:
+                return
+        answer.raise_for_status()
