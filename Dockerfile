@@ -5,10 +5,10 @@ COPY locks/runtime.txt ./
 RUN python -m venv /app/venv \
  && /app/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r runtime.txt
 
-FROM packages AS mailbox-packages
+FROM packages AS outside-packages
 COPY locks/dev.txt ./
-RUN awk '/^[a-z]/ { keep = /^(aiosmtpd|atpublic|attrs)==/ } keep' dev.txt > mailbox.txt \
- && /app/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r mailbox.txt
+RUN awk '/^[a-z]/ { keep = /^(aiosmtpd|atpublic|attrs)==/ } keep' dev.txt > outside.txt \
+ && /app/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r outside.txt
 
 FROM python:3.13-slim AS base
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin app
@@ -16,14 +16,15 @@ ENV PATH=/app/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 ENTRYPOINT ["python", "-m"]
 
-FROM base AS mailbox
-COPY --from=mailbox-packages /app/venv /app/venv
+# What stands in for others on a machine of one's own: a mailbox, a payment provider, a carrier, an ERP.
+FROM base AS outside
+COPY --from=outside-packages /app/venv /app/venv
 COPY deploy/__init__.py deploy/
 COPY deploy/local/__init__.py deploy/local/
 COPY deploy/local/mailbox deploy/local/mailbox
-RUN install -d -o app -g app /mails
+COPY deploy/local/sandbox deploy/local/sandbox
+RUN install -d -o app -g app /mails /companies
 USER app
-CMD ["deploy.local.mailbox", "--folder", "/mails", "--host", "0.0.0.0"]
 
 FROM base AS services
 COPY --from=packages /app/venv /app/venv

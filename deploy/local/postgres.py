@@ -22,7 +22,7 @@ from deploy.local.processes import Process, start_process
 ADMIN = "postgres"
 NAME = "PostgreSQL"
 STOP_SIGNAL = signal.SIGINT
-_SETTINGS = {
+SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "max_connections": "300",
@@ -76,7 +76,7 @@ async def start(folder: Path, port: int, log: Path) -> Postgres:
     await asyncio.to_thread(_prepare, programs, data, user)
     await asyncio.to_thread(note_stand_in, folder, data)
     await _end_leftover(folder)
-    settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command: list[str | Path] = [programs / "postgres", "-D", data, "-p", str(port), *settings]
     process = start_process(NAME, command, log, user=user)
     postgres = Postgres(process, port)

@@ -40,9 +40,6 @@ class Stack:
     silence, and `interrupted` is true). A second signal kills what has not stopped yet.
     """
 
-    sandboxes = True
-    """Whether the companies that are not ours can be started beside it."""
-
     def __init__(self, folder: Path | None = None, tell: Callable[[str], None] = _tell) -> None:
         self.folder = (folder or default_folder()).absolute()
         self.logs = self.folder / "logs"
@@ -75,6 +72,11 @@ class Stack:
     def postgres_url(self, database: str = postgres.ADMIN) -> str:
         """The address of a database."""
         return postgres.url(self._ports.of("postgres"), database)
+
+    def inside(self, name: str, port: int) -> str:
+        """Where the services find something of that name which listens at this port."""
+        del name
+        return f"http://{HOST}:{port}"
 
     def port(self, name: str, preferred: int) -> int:
         """A free port for something of that name: the one it had in the last run where it can be had again."""

@@ -1,6 +1,7 @@
 """Every shop has an account at each sandbox; connections are made as an operator makes them, and told to all."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -18,16 +19,25 @@ KINDS: Mapping[Kind, int] = {"payment": 18091, "shipping": 18092, "erp": 18093}
 _SECRET = "whsec_bG9jYWwtc3RhY2stb25seQ=="  # noqa: S105 - for this machine only
 
 
-async def start_sandboxes(stack: Stack, chaos: float) -> dict[Kind, str]:
+@dataclass(frozen=True)
+class Sandbox:
+    """Where a company is: for us, and for the services."""
+
+    url: str
+    inside: str
+
+
+async def start_sandboxes(stack: Stack, chaos: float) -> dict[Kind, Sandbox]:
     """Starts the three companies; returns where they are."""
-    found: dict[Kind, str] = {}
+    found: dict[Kind, Sandbox] = {}
     for kind, preferred in KINDS.items():
-        port = stack.port(f"sandbox-{kind}", preferred)
-        found[kind] = f"http://{HOST}:{port}"
+        name = f"sandbox-{kind}"
+        port = stack.port(name, preferred)
+        found[kind] = Sandbox(f"http://{HOST}:{port}", stack.inside(name, port))
         folder = Path(stack.folder) / "sandboxes" / kind
         words = [kind, "--port", str(port), "--folder", str(folder), "--chaos", str(chaos)]
         await stack.start_service(
-            f"sandbox-{kind}", "deploy.local.sandbox", {}, ready_url=f"{found[kind]}/readyz", arguments=words
+            name, "deploy.local.sandbox", {}, ready_url=f"{found[kind].url}/readyz", arguments=words
         )
     return found
 
@@ -38,24 +48,24 @@ def key_of(kind: Kind, shop: str) -> str:
 
 
 async def connect(
-    database_url: str, sandboxes: Mapping[Kind, str], integrations_url: str, shops: Iterable[ShopSettings], seal: Seal
+    database_url: str, sandboxes: Mapping[Kind, Sandbox], integrations: str, shops: Iterable[ShopSettings], seal: Seal
 ) -> None:
-    """Connects every shop at every sandbox; money is taken when units are sent."""
+    """Connects every shop at every sandbox; money is taken when units are sent. `integrations`: where webhooks go."""
     database = await asyncpg.connect(database_url)
     try:
         for shop in shops:
-            for kind, url in sandboxes.items():
-                new = Connection(shop.shop, kind, "sandbox", url, key_of(kind, shop.shop), _SECRET, "when-shipped")
+            for kind, sandbox in sandboxes.items():
+                key = key_of(kind, shop.shop)
+                new = Connection(shop.shop, kind, "sandbox", sandbox.inside, key, _SECRET, "when-shipped")
                 async with database.transaction():
                     await save_connection(database, new, seal, Outbox("/integrations", Bell()), "demo")
                 if kind != "erp":
-                    await _tell_where(kind, url, shop.shop, f"{integrations_url}/v1/webhooks/{kind}/{shop.shop}")
+                    await _tell_where(kind, sandbox.url, key, f"{integrations}/v1/webhooks/{kind}/{shop.shop}")
     finally:
         await database.close()
 
 
-async def _tell_where(kind: Kind, url: str, shop: str, webhooks: str) -> None:
-    key = key_of(kind, shop)
+async def _tell_where(kind: Kind, url: str, key: str, webhooks: str) -> None:
     headers = {"Authorization": f"Bearer {key}"} if kind == "payment" else {"X-Api-Key": key}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=30.0, trust_env=False) as http:
         for _ in range(10):  # the sandbox may misbehave in this, too

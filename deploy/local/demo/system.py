@@ -16,7 +16,7 @@ from shared.messaging.sealing import Seal
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.ops.topics import create_topics
 
-_PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082, "integrations": 18083}
+PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082, "integrations": 18083}
 _SENDER_DOMAIN = "mail.example"
 _SEALING_KEY = urlsafe_b64encode(b"local-stack-only-never-elsewhere").decode()
 
@@ -37,29 +37,56 @@ class System:
     """Of the shops at the sandbox of payment."""
 
 
+@dataclass(frozen=True)
+class World:
+    """Where everything is that the services need."""
+
+    kafka: str
+    smtp_host: str
+    smtp_port: int
+    files: str
+    """The folder of the documents."""
+
+
+def settings_of(name: str, database_url: str, host: str, port: int, world: World) -> dict[str, str]:
+    """The environment of a service that listens there."""
+    settings = {"DATABASE_URL": database_url, "KAFKA": world.kafka, "HOST": host, "PORT": str(port), "MIGRATE": "true"}
+    match name:
+        case "notifications":
+            settings |= {
+                "SMTP_HOST": world.smtp_host,
+                "SMTP_PORT": str(world.smtp_port),
+                "SENDER_DOMAIN": _SENDER_DOMAIN,
+                "SEALING_KEYS": _SEALING_KEY,
+            }
+        case "documents":
+            settings |= {"STORE": world.files, "LINK_KEYS": _SEALING_KEY}
+        case "integrations":
+            settings["SEALING_KEYS"] = _SEALING_KEY
+    return {f"{name.upper()}_{setting}": value for setting, value in settings.items()}
+
+
 async def set_up(stack: Stack, shops: Iterable[ShopSettings], chaos: float = 0.0) -> System:
     """Makes what is missing on the stack's servers and starts the services. Raises LocalStackError."""
     await _make_topics(stack.kafka)
-    databases = {name: await stack.create_database(name) for name in _PORTS}
-    ports = {name: stack.port(name, preferred) for name, preferred in _PORTS.items()}
-    settings: dict[str, dict[str, str]] = {
-        "orders": {},
-        "notifications": {
-            "SMTP_HOST": HOST,
-            "SMTP_PORT": str(stack.smtp_port),
-            "SENDER_DOMAIN": _SENDER_DOMAIN,
-            "SEALING_KEYS": _SEALING_KEY,
-        },
-        "documents": {"STORE": str(stack.folder / "files"), "LINK_KEYS": _SEALING_KEY},
-        "integrations": {"SEALING_KEYS": _SEALING_KEY},
-    }
-    starts = (_start(stack, name, ports[name], databases[name], settings[name]) for name in _PORTS)
+    databases = {name: await stack.create_database(name) for name in PORTS}
+    ports = {name: stack.port(name, preferred) for name, preferred in PORTS.items()}
+    world = World(stack.kafka, HOST, stack.smtp_port, str(stack.folder / "files"))
+    starts = (
+        stack.start_service(
+            name,
+            f"services.{name}.app",
+            settings_of(name, databases[name], HOST, ports[name], world),
+            ready_url=f"http://{HOST}:{ports[name]}/readyz",
+        )
+        for name in PORTS
+    )
     await asyncio.gather(*starts)
     shops = list(shops)
-    sandboxes = await start_sandboxes(stack, chaos) if stack.sandboxes else {}
+    sandboxes = await start_sandboxes(stack, chaos)
     tokens = await set_up_shops(databases["orders"], shops)
-    integrations_url = f"http://{HOST}:{ports['integrations']}"
-    await connect(databases["integrations"], sandboxes, integrations_url, shops, Seal([_SEALING_KEY]))
+    integrations = stack.inside("integrations", ports["integrations"])
+    await connect(databases["integrations"], sandboxes, integrations, shops, Seal([_SEALING_KEY]))
     return System(
         f"http://{HOST}:{ports['orders']}",
         f"http://{HOST}:{ports['documents']}",
@@ -68,7 +95,7 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings], chaos: float = 0.0
         databases,
         tokens,
         await new_tokens(databases["documents"], shops, ("documents:read",)),
-        sandboxes,
+        {kind: sandbox.url for kind, sandbox in sandboxes.items()},
         {shop.shop: key_of("payment", shop.shop) for shop in shops},
     )
 
@@ -82,16 +109,3 @@ async def _make_topics(kafka: str) -> None:
             f"The topics of an earlier run differ from those declared ({'; '.join(differences)}): "
             "make demo-reset forgets that run."
         )
-
-
-async def _start(stack: Stack, name: str, port: int, database_url: str, settings: Mapping[str, str]) -> None:
-    all_of_them = {
-        "DATABASE_URL": database_url,
-        "KAFKA": stack.kafka,
-        "HOST": HOST,
-        "PORT": str(port),
-        "MIGRATE": "true",
-        **settings,
-    }
-    env = {f"{name.upper()}_{setting}": value for setting, value in all_of_them.items()}
-    await stack.start_service(name, f"services.{name}.app", env, ready_url=f"http://{HOST}:{port}/readyz")

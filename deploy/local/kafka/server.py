@@ -22,7 +22,7 @@ from deploy.local.processes import Process, recall, remember, start_process
 
 _READY_WITHIN = 90.0
 _RECORD = "process.json"
-_SETTINGS = """\
+SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
@@ -34,7 +34,6 @@ log.dirs={data}
 auto.create.topics.enable=false
 message.max.bytes=4194304
 replica.fetch.max.bytes=4194304
-num.partitions=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=8
 transaction.state.log.replication.factor=1
@@ -45,7 +44,6 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=16777216
-num.recovery.threads.per.data.dir=4
 """
 
 
@@ -104,7 +102,7 @@ def _prepare(folder: Path, port: int, controller_port: int) -> Path:
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(_formatted(), data)
     settings = folder.absolute() / "server.properties"
-    settings.write_text(_SETTINGS.format(host=HOST, port=port, controller_port=controller_port, data=data))
+    settings.write_text(SETTINGS.format(host=HOST, port=port, controller_port=controller_port, data=data))
     return settings
 
 
@@ -120,7 +118,7 @@ def _formatted() -> Path:
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True)
         settings = made.with_name("format.properties")
-        settings.write_text(_SETTINGS.format(host=HOST, port=9092, controller_port=9093, data=half))
+        settings.write_text(SETTINGS.format(host=HOST, port=9092, controller_port=9093, data=half))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", settings]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)

@@ -33,6 +33,9 @@ _PREFERRED = {
     "NOTIFICATIONS_PORT": 18081,
     "DOCUMENTS_PORT": 18082,
     "INTEGRATIONS_PORT": 18083,
+    "SANDBOX_PAYMENT_PORT": 18091,
+    "SANDBOX_SHIPPING_PORT": 18092,
+    "SANDBOX_ERP_PORT": 18093,
     "MAILBOX_PORT": 18025,
     "SMTP_PORT": 11025,
 }
@@ -41,9 +44,7 @@ _TESTS = ("tests/integration/test_local_servers.py", "tests/integration/test_kit
 
 
 class ComposedStack(Stack):
-    """The stack that docker-compose.yml has started: everything runs already, as containers; no sandboxes do."""
-
-    sandboxes = False
+    """The stack that docker-compose.yml has started: everything runs already, as containers."""
 
     def __init__(self, published: Mapping[str, int], folder: Path) -> None:
         super().__init__(folder)
@@ -62,7 +63,11 @@ class ComposedStack(Stack):
         return self._published["SMTP_PORT"]
 
     def port(self, name: str, preferred: int) -> int:
-        return self._published.get(f"{name.upper()}_PORT", preferred)
+        return self._published.get(f"{name.upper().replace('-', '_')}_PORT", preferred)
+
+    def inside(self, name: str, port: int) -> str:
+        del port
+        return f"http://{name}:8080"
 
     async def create_database(self, name: str) -> str:
         return f"postgresql://{name}:{name}@127.0.0.1:{self._published['POSTGRES_PORT']}/{name}"
@@ -110,7 +115,7 @@ async def _main(screen: Screen, *, keep: bool) -> None:
 
 def _build(docker: Engine, screen: Screen) -> None:
     """The images that the compose file names; built here because our own engine lets only the host's network out."""
-    for target, image in (("services", "ordersystem"), ("mailbox", "ordersystem-mailbox")):
+    for target, image in (("services", "ordersystem"), ("outside", "ordersystem-outside")):
         screen.say(f"Building {image} …")
         docker.docker("build", "--network=host", "--quiet", "--target", target, "--tag", image, _ROOT)
 
