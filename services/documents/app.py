@@ -6,16 +6,18 @@ import services.documents
 import shared.messaging
 from services.documents.api import router
 from services.documents.archive import Archive
-from services.documents.handlers import documents
+from services.documents.handlers import documents, looks_of
 from services.documents.links import Links
 from services.documents.press import Press
 from services.documents.printing import Printing
 from services.documents.settings import DocumentsSettings
 from services.documents.store import Files
 from shared.contracts.message import personal_field_names
+from shared.contracts.shop_facts import ShopLooks
 from shared.messaging.facts import Facts
 from shared.messaging.incarnations import recognise
 from shared.runtime.database import open_pool
+from shared.runtime.facts_told import FactsTold
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
@@ -37,6 +39,9 @@ async def compose(settings: DocumentsSettings) -> Service:
     press = Press(seconds=settings.print_timeout, presses=settings.presses)
     files, archive = Files(settings.store), Archive(pool)
     messaging.work_outside([documents], {Printing: Printing(Facts(pool), press, files, archive)})
+    messaging.work_beside(
+        FactsTold(pool, messaging.outbox, ShopLooks, lambda shop: looks_of(shop, settings.promised_within))
+    )
     links = Links(settings.link_keys) if settings.link_keys else None
     return Service(
         "documents",

@@ -15,6 +15,9 @@ class DocumentsSettings(ServiceSettings):
     store: str = Field(min_length=1, description="a folder, or a URL as s3://bucket/folder; the same for every process")
     presses: int = Field(default=1, ge=1, le=64, description="processes that set documents")
     print_timeout: float = Field(default=30.0, gt=0, le=300, description="seconds that one document may take")
+    promised_within: int = Field(
+        default=300, ge=1, le=30 * 86400, description="seconds after which a document that has no outcome is overdue"
+    )
     link_keys: SecretStr | None = Field(
         default=None,
         description="what links are signed with: url-safe base64 of 32 bytes, or several with commas, the newest first",

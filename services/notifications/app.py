@@ -3,17 +3,19 @@
 from pathlib import Path
 
 import shared.messaging
-from services.notifications.handlers import notifications
+from services.notifications.handlers import messages_of, notifications
 from services.notifications.outgoing import Outgoing, Sending
 from services.notifications.renderer import Renderer
 from services.notifications.settings import NotificationsSettings
 from services.notifications.smtp import SmtpPost, SmtpServer
 from shared.contracts.message import personal_field_names
+from shared.contracts.shop_facts import ShopMessages
 from shared.messaging.effects import Effects
 from shared.messaging.facts import Facts
 from shared.messaging.incarnations import recognise
 from shared.messaging.sealing import Seal
 from shared.runtime.database import open_pool
+from shared.runtime.facts_told import FactsTold
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
@@ -44,6 +46,9 @@ async def compose(settings: NotificationsSettings) -> Service:
     effects = Effects(keyed, seal=Seal.from_setting(settings.sealing_keys))
     outgoing = Outgoing(effects, Facts(pool), renderer, post, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
+    messaging.work_beside(
+        FactsTold(pool, messaging.outbox, ShopMessages, lambda shop: messages_of(shop, settings.promised_within))
+    )
     return Service(
         "notifications",
         settings,

@@ -1,22 +1,32 @@
 """The policies: which event of an order sends which message."""
 
-from services.notifications.catalogue import ORDER_RECEIVED
+from collections.abc import Mapping
+
+from services.notifications.catalogue import ORDER_RECEIVED, MessageKind
 from services.notifications.outgoing import Outgoing
-from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
+from shared.contracts.order_events import ConfirmationRequested, OrderEvent, OrderPlaced
 from shared.contracts.order_log import LogEntry
+from shared.contracts.shop_facts import PromisedMessage, ShopMessages
 from shared.contracts.topics import ORDERS_EVENTS
 from shared.messaging.groups import Group
 
 notifications = Group("notifications", ORDERS_EVENTS)
 
+SENDS: Mapping[type[OrderEvent], MessageKind] = {
+    OrderPlaced: ORDER_RECEIVED,
+    ConfirmationRequested: ORDER_RECEIVED,
+}
+"""The confirmation when the customer's order was received (R077), and when somebody wants it again (R068, R069)."""
+
 
 @notifications.on(OrderPlaced)
-async def send_order_confirmation(event: OrderPlaced, outgoing: Outgoing) -> list[LogEntry]:
-    """The customer learns that the order was received (R077)."""
-    return await outgoing.send(ORDER_RECEIVED, to=event.order.customer, about=event.order, cause=event.meta)
-
-
 @notifications.on(ConfirmationRequested)
-async def send_order_confirmation_again(event: ConfirmationRequested, outgoing: Outgoing) -> list[LogEntry]:
-    """The same confirmation once more, showing the order as the event has it (R068, R069)."""
-    return await outgoing.send(ORDER_RECEIVED, to=event.order.customer, about=event.order, cause=event.meta)
+async def tell_customer(event: OrderEvent, outgoing: Outgoing) -> list[LogEntry]:
+    """The customer gets the event's message, which shows the order as the event has it."""
+    return await outgoing.send(SENDS[type(event)], to=event.order.customer, about=event.order, cause=event.meta)
+
+
+def messages_of(shop: str, within: int) -> ShopMessages:
+    """What is told of every shop: which event sends which message."""
+    messages = [PromisedMessage(event=event.type, message=kind.name) for event, kind in SENDS.items()]
+    return ShopMessages(shop=shop, messages=messages, within=within)

@@ -30,6 +30,10 @@ class NotificationsSettings(ServiceSettings):
     mail_timeout: float = Field(default=60.0, gt=0, le=600, description="seconds that one mail may take in all")
     render_timeout: float = Field(default=10.0, gt=0, le=120, description="seconds that one letter may take")
 
+    promised_within: int = Field(
+        default=300, ge=1, le=30 * 86400, description="seconds after which a mail that has no outcome is overdue"
+    )
+
     @model_validator(mode="after")
     def _one_way_of_tls(self) -> Self:
         if self.smtp_starttls and self.smtp_tls:

@@ -1,6 +1,7 @@
 """What the API answers: documents for callers, and a problem for each reason that something was refused."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from services.orders.domain.order import Order
 from services.orders.entry import Entry
+from services.orders.promises import Expected, State
 from shared.contracts.files import DocumentKind
 from shared.contracts.order import Goods, PaymentStatus, PaymentSums, Processing, Totals
 from shared.contracts.order_commands import PrintDocument
@@ -42,6 +44,7 @@ class OrderLinks(BaseModel):
 
     self: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44"])
     log: str
+    promises: str
     confirmation: str
     process: str
     ship: str
@@ -121,6 +124,28 @@ class TimelinePage(BaseModel):
     more: bool = Field(description="Whether there are more already.")
 
 
+class Promise(BaseModel):
+    """Something that another service is expected to do for the order, and whether it has."""
+
+    what: str = Field(description="A message, a document, or what a provider is asked for.", examples=["capture"])
+    by: str = Field(description="Which service is to do it.", examples=["integrations"])
+    state: State = Field(
+        description="`waiting`: it is tried again later; `overdue`: there is no outcome in the time it should take."
+    )
+    reason: str = Field(description="Why it failed.", examples=["", "insufficient-funds"])
+    event_id: str = Field(description="The event that promised it.")
+    expected_at: datetime
+    due_at: datetime
+    told_at: datetime | None = Field(description="When the last word about it was recorded.")
+    entry_id: str | None = Field(description="The entry of the order's log that said it.")
+
+
+class Promises(BaseModel):
+    """What is expected of others for an order, oldest first."""
+
+    promises: list[Promise]
+
+
 def links_of(order_id: UUID) -> OrderLinks:
     """The addresses of an order."""
     path = f"/v1/orders/{order_id}"
@@ -173,6 +198,11 @@ def document_answer(order: Order, asked: PrintDocument) -> Answer:
     language = asked.language or order.now.language
     body = DocumentAsked(id=order.now.id, document=asked.document, language=language, links=links)
     return Answer(202, body.model_dump_json().encode(), {"Location": links.log})
+
+
+def promises_answer(found: Sequence[Expected]) -> Promises:
+    """The promises as callers see them."""
+    return Promises(promises=[Promise(**asdict(each)) for each in found])
 
 
 def entry_answer(n: int, entry: Entry) -> TimelineEntry:

@@ -13,6 +13,7 @@ from services.orders.answers import (
     ConfirmationAsked,
     DocumentAsked,
     PlacedOrder,
+    Promises,
     RefusingRoute,
     TimelinePage,
     confirmation_answer,
@@ -20,8 +21,10 @@ from services.orders.answers import (
     entry_answer,
     etag_of,
     placed_answer,
+    promises_answer,
 )
 from services.orders.asking import ETAG, UNKNOWN, handled, reader, writer
+from services.orders.promises import promises_of
 from services.orders.repository import find_order, require_log
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
@@ -137,6 +140,19 @@ async def read_log(
         more=page.more,
     )
     return Response(body.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/{order_id}/promises",
+    summary="Read what is expected of others",
+    responses={200: {"model": Promises, "content": examples.PROMISES}, 404: UNKNOWN},
+)
+async def read_promises(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
+    """What other services are expected to do for the order, and whether each has happened."""
+    async with connected(request.app.state.pool) as connection:
+        await require_log(connection, order_id, caller.shop)
+        found = await promises_of(connection, order_id, caller.shop)
+    return Response(promises_answer(found).model_dump_json(), media_type="application/json")
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """The composition root of orders: the one file that knows all its parts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import services.orders
@@ -9,13 +10,16 @@ from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log, reports
 from services.orders.numbers import Numbers
+from services.orders.overdue import Overdue
+from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
 from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
-from shared.contracts.message import personal_field_names
+from shared.contracts.message import Message, personal_field_names
 from shared.messaging.database import Connection
 from shared.messaging.incarnations import recognise
+from shared.messaging.outbox import Appended
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
@@ -29,6 +33,16 @@ MIGRATIONS = (
 )
 
 
+def keeping(expectations: Expectations) -> Appended:
+    """What orders says is kept where it is said: on the timeline, and as what is expected of others."""
+
+    async def appended(connection: Connection, stamped: Sequence[Message]) -> None:
+        await record(connection, stamped)
+        await expectations.note(connection, stamped)
+
+    return appended
+
+
 async def compose(settings: OrdersSettings) -> Service:
     """Orders, put together as its settings say; nothing is connected yet."""
     dsn = settings.database_url.get_secret_value()
@@ -37,7 +51,8 @@ async def compose(settings: OrdersSettings) -> Service:
     keyed = await open_pool(
         dsn, name="orders kit", connections=settings.database_connections, keys_only=True, on_connect=recognise
     )
-    messaging = Messaging("orders", settings, pool, keyed, source="/orders", appended=record, keeps=True)
+    appended = keeping(Expectations())
+    messaging = Messaging("orders", settings, pool, keyed, source="/orders", appended=appended, keeps=True)
     shops, numbers = Shops(), Numbers(numbers_pool)
 
     def orders(connection: Connection) -> Orders:
@@ -56,6 +71,7 @@ async def compose(settings: OrdersSettings) -> Service:
         wait=settings.database_wait,
         refused=lambda: messaging.consent.refused,
     )
+    messaging.work_beside(Overdue(pool, messaging.outbox))
     return Service(
         "orders",
         settings,

@@ -1,11 +1,20 @@
 """Examples for the API's document, made from those of the contracts, so that they cannot tell anything else."""
 
 import json
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from services.orders.answers import confirmation_answer, document_answer, entry_answer, handled_answer, placed_answer
+from services.orders.answers import (
+    confirmation_answer,
+    document_answer,
+    entry_answer,
+    handled_answer,
+    placed_answer,
+    promises_answer,
+)
 from services.orders.domain.order import Order
 from services.orders.entry import Entry
+from services.orders.promises import Expected
 from shared.contracts.documents import example_of
 from shared.contracts.message import Envelope, Message, read_message
 from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder
@@ -35,6 +44,23 @@ def log_page() -> dict[str, Any]:
     return {"entries": entries, "after": len(entries), "more": False}
 
 
+def promise_of_the_confirmation() -> dict[str, Any]:
+    """What is expected of the order: its confirmation, which was sent."""
+    placed, sent = message_of(OrderPlaced), message_of(MessageSent)
+    kept = Expected(
+        what=sent.template,
+        by="notifications",
+        state="done",
+        reason="",
+        event_id=placed.meta.id,
+        expected_at=placed.meta.time,
+        due_at=placed.meta.time + timedelta(minutes=5),
+        told_at=sent.meta.time,
+        entry_id=sent.meta.id,
+    )
+    return promises_answer([kept]).model_dump(mode="json")
+
+
 def as_json(document: Any) -> dict[str, Any]:
     """Content of an OpenAPI request or response, with this example."""
     return {"application/json": {"example": document}}
@@ -47,6 +73,7 @@ TO_PLACE = as_json(example_of(PlaceOrder)["data"])
 ORDER = as_json(_PLACED.model_dump(mode="json"))
 PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
 LOG = as_json(log_page())
+PROMISES = as_json(promise_of_the_confirmation())
 AGAIN = as_json({"content": "as-then"})
 ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))
 UNITS = {"units": [{"line_id": line.line_id, "units": 1} for line in _PLACED.lines[:1]]}

@@ -31,8 +31,10 @@ insert into orders (id, shop, number, version, placed_at, body)
 select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::timestamptz[], $6::jsonb[]) order by 1
 on conflict (id) do nothing
 """
+# What a newer version keeps beside stays while both run.
 UPDATE = """
-update orders o set version = u.version, body = u.body, placed = coalesce(o.placed, o.body), payments = u.payments
+update orders o
+set version = u.version, body = o.body || u.body, placed = coalesce(o.placed, o.body), payments = u.payments
 from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::jsonb[]) u(id, version, body, payments) where o.id = u.id
 """
 CONNECTED = "select shop, body from fact where owner = $1 and type = $2 and shop = any($3)"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.orders.domain.chain import digest, first_broken
 from services.orders.entry import Entry
+from services.orders.promises import hear
 from shared.contracts.message import Message, now
 from shared.contracts.order_log import LogEntry
 from shared.messaging.database import Connection
@@ -49,14 +50,15 @@ class Timeline:
         self._entries: list[LogEntry] = []
 
     async def open(self, messages: Sequence[Message]) -> None:
-        """Nothing is locked before the entries are appended: their heads come after the streams."""
+        """Nothing is locked before the entries are appended: their heads come after the streams and the promises."""
 
     def add(self, entry: LogEntry) -> None:
         """Keep an entry; whether it is there already is seen when it is written."""
         self._entries.append(entry)
 
     async def flush(self) -> None:
-        """Write what was added."""
+        """Write what was added, and what it says of promises."""
+        await hear(self._connection, self._entries)
         await record(self._connection, self._entries, came_by_topic=True)
 
 

@@ -19,8 +19,10 @@ the record's value, and the headers only repeat what console tools filter by. Th
 A CloudEvents library that guesses the mode by the `ce_` headers has to be told that it is the structured one.
 
 Delivery is at least once, and an old duplicate may come after newer events: ignore every sequence that is not greater
-than the last one of that source, subject and topic. Ignore fields that you do not know. A type never changes its
-meaning: what is not a new optional field becomes a new type. Fields marked `x-personal` tell about a person.
+than the last one of that source, subject and topic. That is right for whoever keeps what the newest event says; who
+counts events has to wait for a missing number, because a late one may be new. Ignore fields that you do not know. A
+type never changes its meaning: what is not a new optional field becomes a new type. Fields marked `x-personal` tell
+about a person.
 """
 HEADERS = {
     "content-type": {"type": "string", "const": CONTENT_TYPE},

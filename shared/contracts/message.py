@@ -167,7 +167,7 @@ class Head(Value):
     traceparent: Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x20-\x7e]*$")] | None = None
     """W3C trace context."""
     shadow: Literal["true"] | None = None
-    """Marks the other record where two versions of one fact are published side by side; it is to be passed over."""
+    """Marks the older of two versions of one fact that stand side by side; who knows the newer passes it over."""
 
     def number(self) -> Sequence | None:
         """Its place in its stream; None where it has none. Raises NotUnderstood for what is not written as ours are."""

@@ -261,6 +261,18 @@ class RepairMade(LogEntry, type="repair.made.v1"):
     reason: Text = ""
 
 
+class PromiseOverdue(LogEntry, type="promise.overdue.v1"):
+    """What an event of the order promises has no outcome in the time that it should take (R201)."""
+
+    written_by = ("orders",)
+    promise: Identifier
+    """What is expected: a message, a document, `capture`, `transfer`."""
+    by: Identifier
+    """Which service is to do it."""
+    event_id: Identifier
+    due_at: AwareDatetime
+
+
 class StreamForked(LogEntry, type="stream.forked.v1"):
     """A source whose database was set back counts again from a number that it had used before.
 

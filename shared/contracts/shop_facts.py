@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.topics import SHOPS_FACTS
 from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId, Value
@@ -16,6 +17,10 @@ def _known_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("not a time zone of the IANA database") from None
     return name
+
+
+Within = Annotated[int, Field(ge=1, le=30 * 86400)]
+"""Seconds after an event in which what it promises is to have an outcome; later it is overdue (R201)."""
 
 
 class ShopFact(Message, topic=SHOPS_FACTS):
@@ -62,6 +67,34 @@ class ShopConnections(ShopFact, type="shop.connections.v1"):
     payment: PaymentConnection | None = None
     shipping: ShippingConnection | None = None
     erp: ErpConnection | None = None
+    within: Within = 900
+
+
+class PromisedMessage(Value):
+    """One event, and a message that it sends."""
+
+    event: Identifier
+    """Its type: `order.placed.v1`."""
+    message: Identifier
+    """What the order log calls it: `order-received`."""
+
+
+class ShopMessages(ShopFact, type="shop.messages.v1"):
+    """Which event of the shop's orders sends which messages."""
+
+    owner = "notifications"
+    written_by = ("notifications",)
+    messages: Annotated[list[PromisedMessage], Field(max_length=200)]
+    within: Within
+
+
+class ShopLooks(ShopFact, type="shop.looks.v1"):
+    """Which documents can be printed for the shop."""
+
+    owner = "documents"
+    written_by = ("documents",)
+    documents: Annotated[list[DocumentKind], Field(max_length=20)]
+    within: Within
 
 
 class ShopSettings(ShopFact, type="shop.settings.v1"):

@@ -71,7 +71,7 @@ ORDERS_LOG = Topic(
 SHOPS_FACTS = Topic(
     "shops.facts",
     owner="orders",
-    writers=("orders", "integrations"),
+    writers=("orders", "notifications", "documents", "integrations"),
     about="What every service needs to know about a shop; the last record of a key is the whole truth.",
     readers=("orders", "notifications", "documents", "integrations"),
     key="<shop>/<owner>",

@@ -98,6 +98,10 @@ class Messaging:
         self.consent.sources.add(source)
         return Outbox(source, self.relay_bell, self.appended, self.settings.emits)
 
+    def work_beside(self, component: Component) -> None:
+        """A component that runs where the groups are worked for."""
+        self.workers.append(component)
+
     def components(self, *, facts: bool = False) -> dict[Role, list[Component]]:
         """What each role runs; `facts`: whether this service needs to know the shops' facts."""
         topics = {group.reads.name: group.reads for group in self.groups}

@@ -26,6 +26,7 @@ async def test_a_placed_order_is_answered_with_its_number_totals_and_links(tea: 
         *(
             "self",
             "log",
+            "promises",
             "confirmation",
             "process",
             "ship",

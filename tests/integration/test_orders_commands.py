@@ -129,6 +129,17 @@ async def test_a_changed_order_is_kept_beside_how_it_was_placed(orders_alone: Or
     assert (order.placed.version, order.placed.reference) == (1, command.reference)
 
 
+async def test_what_a_newer_version_keeps_on_an_order_survives_an_older_one(orders_alone: OrdersAlone) -> None:
+    command = to_place(an_order())
+    await orders_alone.handle(command)
+    async with transaction(orders_alone.pool) as connection:
+        await connection.execute('update orders set body = body || \'{"gift_card": "G-7"}\'')
+    await orders_alone.handle(stamped(ProcessOrder(order_id=command.order_id)))
+    async with orders_alone.pool.acquire() as connection:
+        (kept,) = await connection.fetch("select body->>'gift_card', body->>'processing' from orders")
+    assert tuple(kept) == ("G-7", "processed")
+
+
 @pytest.mark.parametrize("shop", ["other-shop", "nordic-tea"])
 async def test_a_foreign_or_missing_order_is_unknown(orders_alone: OrdersAlone, shop: str) -> None:
     await orders_alone.save(a_shop(shop="other-shop"))

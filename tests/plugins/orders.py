@@ -16,12 +16,13 @@ import services.orders
 import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
+from services.orders.app import keeping
 from services.orders.desk import Desk
 from services.orders.handlers import commands
 from services.orders.numbers import Numbers
+from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shops import Shops, save_shop
-from services.orders.timeline import record
 from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopSettings
@@ -106,7 +107,8 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
     """The parts of the service on this database, with one shop: `nordic-tea`."""
     pool = await open_pool(url, name="orders", connections=8)
     of_numbers = await open_pool(url, name="orders-numbers", connections=2)
-    alone = OrdersAlone(pool, Outbox("/orders", Bell(), appended=record), Shops(keep=0), Numbers(of_numbers, block=10))
+    outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=0)))
+    alone = OrdersAlone(pool, outbox, Shops(keep=0), Numbers(of_numbers, block=10))
     await alone.save(a_shop())
     yield alone
     await of_numbers.close()

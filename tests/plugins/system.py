@@ -54,6 +54,8 @@ class System:
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     token: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    """What a test wants otherwise, by the names of the environment's variables."""
 
     async def start(
         self, service: str, *, name: str = "", roles: str = "api,ingest,work,relay", within: float = 60
@@ -82,7 +84,7 @@ class System:
             "DOCUMENTS_LINK_KEYS": LOCAL_KEY,
             "INTEGRATIONS_SEALING_KEYS": LOCAL_KEY,
             "INTEGRATIONS_CALL_TIMEOUT": "3",
-        }
+        } | self.settings
         process = start_process(name, [sys.executable, "-m", f"services.{service}.app"], self.log(name), env)
         self.processes[name] = process
         return process
@@ -117,17 +119,20 @@ class System:
             url = f"http://{HOST}:{self.ports['integrations']}/v1/webhooks/{vendor}/{shop}"
             answer = await sandbox.http.put("/v1/webhook-endpoint", json={"url": url, "secret": secret})
             assert answer.is_success, answer.text
-        await eventually(lambda: self._knows(shop, vendor), waiting_for=f"orders to know of {vendor}")
 
-    async def _knows(self, shop: str, vendor: str) -> bool:
+        async def known() -> bool:
+            return (await self.fact("integrations", shop)).get(vendor) is not None
+
+        await eventually(known, waiting_for=f"orders to know of {vendor}")
+
+    async def fact(self, owner: str, shop: str = "nordic-tea") -> dict[str, Any]:
+        """What orders knows of the shop from a service; nothing while it knows nothing."""
         connection = await asyncpg.connect(self.databases["orders"])
         try:
-            body = await connection.fetchval(
-                "select body::text from fact where shop = $1 and owner = 'integrations'", shop
-            )
+            body = await connection.fetchval("select body::text from fact where shop = $1 and owner = $2", shop, owner)
         finally:
             await connection.close()
-        return body is not None and json.loads(body)[vendor] is not None
+        return dict(json.loads(body)) if body else {}
 
     def http(self, name: str = "orders", **headers: str) -> httpx2.AsyncClient:
         """A client of the API, with the shop's token."""

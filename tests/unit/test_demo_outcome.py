@@ -68,23 +68,31 @@ def test_an_order_without_its_delivery_note_spoils_the_run_and_is_named() -> Non
     assert "no delivery note: document.failed.v1: cannot-be-rendered" in complaint
 
 
-def test_promises_are_counted_and_only_one_that_nobody_speaks_of_spoils_the_run() -> None:
-    stories = a_run(State.CONFIRMED, State.CONFIRMED, State.CONFIRMED)
-    first, second, third = stories
-    first.promises = {"Shipments booked": ("done", "")}
-    second.promises = {"Shipments booked": ("failed", "postal-code-invalid no such code")}
-    third.promises = {"Shipments booked": ("unknown", "ops unknown settle integrations/7 --happened")}
+def test_promises_are_counted_and_only_one_that_is_nowhere_visible_spoils_the_run() -> None:
+    stories = a_run(*[State.CONFIRMED] * 4)
+    first, second, third, fourth = stories
+    first.promises = {"book-shipment": ("done", "")}
+    second.promises = {"book-shipment": ("failed", "postal-code-invalid")}
+    third.promises = {"book-shipment": ("unknown", "ops unknown settle integrations/7 --happened")}
+    fourth.promises = {"book-shipment": ("overdue", "")}
     outcome = outcome_of(stories)
     assert outcome.good
     rows = list(outcome.rows())
-    assert ("Shipments booked", "done 1, failed 1, unknown 1") in rows
+    assert ("Shipments booked", "done 1, failed 1, unknown 1, overdue 1") in rows
     assert ("  postal-code-invalid", "1") in rows
-    [repair] = outcome.complaints()
-    assert repair.endswith("Shipments booked: unknown, ops unknown settle integrations/7 --happened")
-    third.promises = {"Shipments booked": ("missing", "its timeline says nothing of it")}
-    spoilt = outcome_of(stories)
-    assert not spoilt.good
-    assert "Shipments booked" in spoilt.complaints()[0]
+    repair, late = outcome.complaints()
+    assert repair.endswith("book-shipment: unknown, ops unknown settle integrations/7 --happened")
+    assert late.endswith("book-shipment: overdue")
+
+
+@pytest.mark.parametrize("state", ["missing", "expected", "waiting"])
+def test_a_promise_that_nobody_has_kept_or_told_of_spoils_the_run(state: str) -> None:
+    stories = a_run(State.CONFIRMED)
+    [story] = stories
+    story.promises = {"capture": (state, "in words")}
+    outcome = outcome_of(stories)
+    assert not outcome.good
+    assert f"capture is {state}: in words" in outcome.complaints()[0]
 
 
 def test_a_mail_that_is_doubled_or_missing_spoils_the_run() -> None:

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import pytest
 
-from services.notifications.catalogue import ORDER_RECEIVED
-from services.notifications.handlers import notifications, send_order_confirmation, send_order_confirmation_again
+from services.notifications.catalogue import CATALOGUE, ORDER_RECEIVED
+from services.notifications.handlers import messages_of, notifications, tell_customer
 from services.notifications.mail import Mail
 from services.notifications.outgoing import Outgoing, Sending
 from services.notifications.rendering import Letter, RenderRequest
@@ -117,10 +117,8 @@ class Scene:
 
     async def told(self, event: OrderPlaced | ConfirmationRequested) -> Message:
         """The one entry that an event leads to."""
-        if isinstance(event, OrderPlaced):
-            (entry,) = await send_order_confirmation(event, self.outgoing)
-        else:
-            (entry,) = await send_order_confirmation_again(event, self.outgoing)
+        entry: Message
+        (entry,) = await tell_customer(event, self.outgoing)
         return entry
 
 
@@ -236,7 +234,7 @@ async def test_a_letter_that_cannot_be_rendered_sends_nothing() -> None:
     post, effects = PostOffice(), Remembered()
     outgoing = Outgoing(effects, KnownShops(a_shop()), BrokenLetters(), post, Sending(domain="mail.example"))
     with pytest.raises(NotMade):
-        await send_order_confirmation(placed(an_order()), outgoing)
+        await tell_customer(placed(an_order()), outgoing)
     assert not post.mails
     assert not effects.outcomes
 
@@ -247,3 +245,9 @@ def test_the_group_reads_the_events_of_orders_and_needs_only_what_sends_messages
     assert Counter(contract.type for contract in notifications.reactions) == Counter(
         {"order.placed.v1": 1, "order.confirmation-requested.v1": 1}
     )
+
+
+def test_every_shop_is_told_of_each_event_that_sends_a_message() -> None:
+    told = messages_of("nordic-tea", 300)
+    assert {each.event for each in told.messages} == {contract.type for contract in notifications.reactions}
+    assert {each.message for each in told.messages} <= set(CATALOGUE)

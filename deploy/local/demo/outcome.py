@@ -10,10 +10,12 @@ from rich.text import Text
 from deploy.local.demo.asked import TurnedAway
 from deploy.local.demo.mails import MailCheck
 from deploy.local.demo.stories import State, Stories, Story
-from deploy.local.demo.work import PROMISES
+from deploy.local.demo.work import ROWS
 from shared.contracts.order_log import OrderNoted
 
 _WORST_SHOWN = 20
+_VISIBLE = {"done", "failed", "unknown", "overdue"}
+"""What a promise may have come to: it happened, or it is visible on the order that it did not."""
 Row = tuple[str, str]
 
 
@@ -41,9 +43,11 @@ class Outcome:
         return [story for story in self.stories.accepted() if not story.printed]
 
     def missing(self) -> list[Story]:
-        """The accepted orders of which something is expected that is neither done nor visibly not."""
+        """The accepted orders that expect something which is neither done nor visibly not."""
         return [
-            story for story in self.stories.accepted() if any(came == "missing" for came, _ in story.promises.values())
+            story
+            for story in self.stories.accepted()
+            if any(came not in _VISIBLE for came, _ in story.promises.values())
         ]
 
     def rows(self) -> Iterator[Row]:
@@ -80,10 +84,10 @@ class Outcome:
         lines = [*_the_worst(self.troubled(), _what_is_wrong), *_the_worst(self.without_paper(), _why_no_paper)]
         lines += _the_worst(self.missing(), _what_is_missing)
         lines += [
-            f"{story.order_id} ({story.asked.label}): {name}: unknown, {words}"
+            f"{story.order_id} ({story.asked.label}): {what}: {came}, {words}".rstrip(", ")
             for story in self.stories.accepted()
-            for name, (came, words) in story.promises.items()
-            if came == "unknown"
+            for what, (came, words) in story.promises.items()
+            if came in {"unknown", "overdue"}
         ]
         lines += [f"the mailbox has {message_id} more than once" for message_id in self.mails.doubled]
         lines += [f"the log calls {message_id} sent, the mailbox has not got it" for message_id in self.mails.missing]
@@ -96,8 +100,8 @@ class Outcome:
         return f"{_many(sent)}; the mailbox has {_many(self.mails.found)}"
 
     def _promises(self) -> Iterator[Row]:
-        for name in PROMISES:
-            told = [story.promises[name] for story in self.stories.accepted() if name in story.promises]
+        for what, name in ROWS.items():
+            told = [story.promises[what] for story in self.stories.accepted() if what in story.promises]
             counts = Counter(came for came, _ in told)
             if not told:
                 continue
@@ -147,8 +151,11 @@ def _why_no_paper(story: Story) -> str:
 
 
 def _what_is_missing(story: Story) -> str:
-    missing = [name for name, (came, _) in story.promises.items() if came == "missing"]
-    return f"{', '.join(missing) or 'everything'}: {story.words or 'its timeline says nothing of it'}"
+    return "; ".join(
+        f"{what} is {came}: {words}".rstrip(": ")
+        for what, (came, words) in story.promises.items()
+        if came not in _VISIBLE
+    )
 
 
 def _what_is_wrong(story: Story) -> str:

@@ -23,7 +23,7 @@ class Run:
     def __init__(
         self,
         front: ShopFront,
-        checkout: Checkout | None,
+        checkout: Checkout,
         log: OrderLog,
         screen: Screen,
         check: Callable[[], None],
@@ -106,7 +106,7 @@ class Run:
             if await self._front.knows(asked):
                 self.stories.begin(asked, "earlier").come_to(State.ACCEPTED)
                 return
-            paid = await self._checkout.paid(asked) if self._checkout else asked
+            paid = await self._checkout.paid(asked)
             await self._front.place(self.stories.begin(paid, "topic" if by_topic else "http"))
         except NoAnswer as silence:
             self.stories.begin(asked, "http").words = str(silence)

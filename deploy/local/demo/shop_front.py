@@ -65,6 +65,14 @@ class ShopFront:
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries
 
+    async def promises_of(self, asked: Asked) -> list[dict[str, Any]]:
+        """What the order expects of others, and whether it has happened. Raises NoAnswer."""
+        answer = await self._answer("GET", f"/v1/orders/{asked.order.order_id}/promises", asked.shop)
+        if not answer.is_success:
+            raise NoAnswer(f"HTTP {answer.status_code} to a question for promises: {answer.text[:200]}")
+        promises: list[dict[str, Any]] = answer.json()["promises"]
+        return promises
+
     async def ask_for(self, asked: Asked, document: DocumentKind) -> None:
         """Asks for a document of the order, once for ever: asked again, the first answer comes. Raises NoAnswer."""
         await self._act(asked, "documents", f"demo-{document}-{asked.order.order_id}", document=document)

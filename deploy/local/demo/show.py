@@ -45,21 +45,20 @@ async def show(
         httpx2.AsyncClient(base_url=system.orders_url, timeout=30.0, trust_env=False) as http,
         httpx2.AsyncClient(base_url=system.mailbox_url, timeout=30.0, trust_env=False) as mailbox_http,
         httpx2.AsyncClient(base_url=system.documents_url, timeout=30.0, trust_env=False) as documents_http,
-        httpx2.AsyncClient(base_url=system.sandboxes.get("payment", ""), timeout=10.0, trust_env=False) as pay_http,
+        httpx2.AsyncClient(base_url=system.sandboxes["payment"], timeout=10.0, trust_env=False) as pay_http,
         _producer(system.kafka) as producer,
         open_log(system.kafka) as log,
     ):
         mailbox = Mailbox(mailbox_http)
         last_mail = await mailbox.last_number()
         front = ShopFront(http, producer, system.tokens)
-        checkout = Checkout(pay_http, system.payment_keys) if system.sandboxes else None
+        checkout = Checkout(pay_http, system.payment_keys)
         run = Run(front, checkout, log, screen, stack.check)
         await run.tell(source.asked)
         screen.say("Asking every accepted order's timeline for its confirmation …")
         await run.compare(Timelines(front))
-        if system.sandboxes:
-            screen.say("Handling every accepted order as its shop does: ERP, shipment, sending, capture, refunds …")
-            await run.work(Work(front))
+        screen.say("Handling every accepted order as its shop does: ERP, shipment, sending, capture, refunds …")
+        await run.work(Work(front))
         screen.say("Printing every accepted order's delivery note …")
         await run.print_notes(Papers(front, documents_http, system.document_tokens))
         mails = check_mails(run.stories, await mailbox.message_ids(after=last_mail))
