@@ -7,7 +7,17 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from shared.contracts.message import Message, Meta, Sequence, new_id
-from shared.contracts.order import Customer, Delivery, OrderLine, OrderSnapshot, Payment, PricedLine, Totals, VatTotal
+from shared.contracts.order import (
+    Customer,
+    Delivery,
+    OrderLine,
+    OrderSnapshot,
+    Payment,
+    PlacedContent,
+    PricedLine,
+    Totals,
+    VatTotal,
+)
 from shared.contracts.order_commands import PlaceOrder
 from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, OrderPlaced
 from shared.contracts.shop_facts import ShopSettings
@@ -106,7 +116,7 @@ def a_shop(**changes: Any) -> ShopSettings:
 
 def to_place(order: OrderSnapshot) -> PlaceOrder:
     """The command that would have placed this order."""
-    content = {name: getattr(order, name) for name in PlaceOrder.model_fields if name not in {"order_id", "lines"}}
+    content = {name: getattr(order, name) for name in PlacedContent.model_fields if name != "lines"}
     lines = [OrderLine(**{name: getattr(line, name) for name in OrderLine.model_fields}) for line in order.lines]
     return stamped(PlaceOrder(order_id=order.id, lines=lines, **content), shop=order.shop, source="/shop-front")
 

@@ -35,6 +35,18 @@ REFUSALS = {
     "not-so-much-money": (409, "There is not so much money."),
     "nothing-to-send": (409, "The order has nothing to send."),
     "unknown-shipment": (422, "The order has no such shipment."),
+    "version-conflict": (412, "Somebody has changed the order meanwhile."),
+    "nothing-to-move": (409, "The order has no units that could be moved."),
+    "already-shipped": (409, "Something of the order has left already."),
+    "nothing-to-cancel": (409, "The order has nothing that could be cancelled."),
+    "unknown-return": (422, "The order has no such return."),
+    "too-many-returns": (409, "The order has too many returns."),
+    "unknown-status": (422, "The shop has no such status."),
+    "status-retired": (422, "The status is no longer given to any order."),
+    "unknown-folder": (422, "The shop has no such folder."),
+    "unknown-comment": (422, "The order has no such comment."),
+    "wrong-cursor": (422, "The cursor is not of this list."),
+    "nothing-to-pay": (409, "Nothing is missing of the payment."),
     "placed-at-impossible": (422, "The order cannot have been placed then."),
 }
 
@@ -45,6 +57,8 @@ class OrderLinks(BaseModel):
     self: str = Field(examples=["/v1/orders/01a213cc-0338-7a51-9c3e-5f0b7d2a1e44"])
     log: str
     promises: str
+    actions: str
+    comments: str
     confirmation: str
     process: str
     ship: str
@@ -54,6 +68,8 @@ class OrderLinks(BaseModel):
     shipments: str
     transfer: str
     documents: str
+    cancel: str
+    status: str
 
 
 class PlacedOrder(BaseModel):
@@ -84,6 +100,10 @@ class HandledOrder(BaseModel):
     goods: Goods
     payment_status: PaymentStatus
     paid: PaymentSums
+    cancelled: bool
+    status: str = Field(examples=["received"])
+    internal_status: str | None
+    folder: str | None
     links: OrderLinks
 
 
@@ -110,6 +130,7 @@ class TimelineEntry(BaseModel):
     summary: str = Field(description="The key of a sentence for people.", examples=["message.sent"])
     parameters: dict[str, Any] = Field(description="What the sentence needs.")
     data: dict[str, Any] = Field(description="What this type of entry says beyond that.")
+    text: str | None = Field(description="The same in words, where a language was asked for.")
     recorded_at: datetime
     from_before_restore: bool = Field(
         description="Whether the database had lost this entry in a restore, and the order log brought it back."
@@ -144,6 +165,40 @@ class Promises(BaseModel):
     """What is expected of others for an order, oldest first."""
 
     promises: list[Promise]
+
+
+class PossibleAction(BaseModel):
+    """Something that people do with orders, with all its defaults."""
+
+    action: str = Field(examples=["capture"])
+    possible: bool
+    reason: str = Field(description="A stable word for why not.", examples=["", "not-so-much-money"])
+    detail: str
+    system: str | None = Field(description="Which of the shop's connected systems does it.", examples=["sandbox"])
+
+
+class PossibleActions(BaseModel):
+    """What can be done with an order, at this version of it."""
+
+    version: int
+    actions: list[PossibleAction]
+
+
+class Comment(BaseModel):
+    """An internal comment; one that was deleted is still here."""
+
+    id: str
+    at: datetime
+    actor: str = Field(description="Who wrote it.", examples=["maria"])
+    text: str = Field(examples=["Wrap it as a present."])
+    deleted_at: datetime | None
+    deleted_by: str | None
+
+
+class Comments(BaseModel):
+    """An order's internal comments, oldest first."""
+
+    comments: list[Comment]
 
 
 def links_of(order_id: UUID) -> OrderLinks:
@@ -205,9 +260,10 @@ def promises_answer(found: Sequence[Expected]) -> Promises:
     return Promises(promises=[Promise(**asdict(each)) for each in found])
 
 
-def entry_answer(n: int, entry: Entry) -> TimelineEntry:
+def entry_answer(n: int, entry: Entry, text: str | None = None) -> TimelineEntry:
     """An entry as callers see it."""
-    return TimelineEntry(n=n, **{name: getattr(entry, name) for name in TimelineEntry.model_fields if name != "n"})
+    fields = {name: getattr(entry, name) for name in TimelineEntry.model_fields if name not in {"n", "text"}}
+    return TimelineEntry(n=n, text=text, **fields)
 
 
 def problem_of(refusal: Refused) -> Problem:

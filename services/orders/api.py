@@ -1,6 +1,7 @@
 """The public API for shop fronts and pages: every answer is about the caller's own shop; a foreign order is unknown."""
 
 import json
+from dataclasses import asdict
 from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -10,9 +11,13 @@ from pydantic import BaseModel
 
 from services.orders import examples
 from services.orders.answers import (
+    Comment,
+    Comments,
     ConfirmationAsked,
     DocumentAsked,
     PlacedOrder,
+    PossibleAction,
+    PossibleActions,
     Promises,
     RefusingRoute,
     TimelinePage,
@@ -24,8 +29,10 @@ from services.orders.answers import (
     promises_answer,
 )
 from services.orders.asking import ETAG, UNKNOWN, handled, reader, writer
+from services.orders.domain.allowed import possible
 from services.orders.promises import promises_of
-from services.orders.repository import find_order, require_log
+from services.orders.repository import comments_of, currency_of, find_order, require_log, shop_of
+from services.orders.sentences import Sentences
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.files import DocumentKind
@@ -126,6 +133,7 @@ async def read_log(
     types: Annotated[
         list[Identifier] | None, Query(alias="type", max_length=20, description="Only entries of these types.")
     ] = None,
+    language: Annotated[Language | None, Query(description="Say each entry in words, as `text`.")] = None,
 ) -> Response:
     """What every service did to the order, in the order in which it was recorded.
 
@@ -134,8 +142,13 @@ async def read_log(
     async with connected(request.app.state.pool) as connection:
         await require_log(connection, order_id, caller.shop)
         page = await read_page(connection, order_id, caller.shop, after=after, types=types, limit=limit)
+        sentences = None
+        if language is not None:
+            shop = await shop_of(connection, caller.shop)
+            currency = await currency_of(connection, order_id) or shop.settings.currency
+            sentences = Sentences(language, shop.settings, currency)
     body = TimelinePage(
-        entries=[entry_answer(n, entry) for n, entry in page.entries],
+        entries=[entry_answer(n, entry, sentences.of(entry) if sentences else None) for n, entry in page.entries],
         after=page.entries[-1][0] if page.entries else after,
         more=page.more,
     )
@@ -153,6 +166,35 @@ async def read_promises(request: Request, caller: Annotated[Caller, Depends(read
         await require_log(connection, order_id, caller.shop)
         found = await promises_of(connection, order_id, caller.shop)
     return Response(promises_answer(found).model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/{order_id}/actions",
+    summary="Read what can be done",
+    responses={200: {"model": PossibleActions, "content": examples.ACTIONS}, 404: UNKNOWN},
+)
+async def read_actions(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
+    """What can be done with the order now, and why not the rest; what connected systems do names them (R075)."""
+    async with connected(request.app.state.pool) as connection:
+        order = await find_order(connection, order_id, caller.shop)
+        shop = await shop_of(connection, caller.shop)
+    found = [PossibleAction(**asdict(each)) for each in possible(order, shop)]
+    answer = PossibleActions(version=order.now.version, actions=found).model_dump_json()
+    return Response(answer, headers={"ETag": etag_of(order)}, media_type="application/json")
+
+
+@router.get(
+    "/{order_id}/comments",
+    summary="Read internal comments",
+    responses={200: {"model": Comments, "content": examples.COMMENTS}, 404: UNKNOWN},
+)
+async def read_comments(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
+    """What people have written inside the order (R065); what was deleted stays, and says by whom (R066)."""
+    async with connected(request.app.state.pool) as connection:
+        await require_log(connection, order_id, caller.shop)
+        found = await comments_of(connection, order_id, caller.shop)
+    comments = [Comment(**{name: row[name] for name in Comment.model_fields}) for row in found]
+    return Response(Comments(comments=comments).model_dump_json(), media_type="application/json")
 
 
 @router.post(

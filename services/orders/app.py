@@ -9,6 +9,7 @@ from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log, reports
+from services.orders.list_api import router as lists
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
 from services.orders.promises import Expectations
@@ -77,7 +78,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, actions, documents, operators),
+        routers=(lists, router, actions, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 
 from services.orders import desk as desks
 from shared.contracts.message import Meta, new_id, now
@@ -38,6 +38,16 @@ def command_meta(caller: Caller, order_id: UUID) -> Meta:
     """What the envelope of a command would say, had it come by the topic."""
     command_id = new_id()
     return Meta(command_id, source="/http", subject=str(order_id), shop=caller.shop, actor=caller.actor, time=now())
+
+
+async def version_seen(
+    if_match: Annotated[
+        str | None,
+        Header(pattern=r'^(?:\*|"[1-9][0-9]{0,8}")$', description="The ETag of the order as the caller has seen it."),
+    ] = None,
+) -> int | None:
+    """The version at which the order is to be changed, and at no other (R208)."""
+    return None if if_match in {None, "*"} else int(str(if_match).strip('"'))
 
 
 async def this_request(request: Request, caller: Caller, key: str) -> desks.Request:

@@ -13,6 +13,7 @@ from services.orders.answers import (
     promises_answer,
 )
 from services.orders.domain.order import Order
+from services.orders.domain.shop import Shop
 from services.orders.entry import Entry
 from services.orders.promises import Expected
 from shared.contracts.documents import example_of
@@ -20,10 +21,11 @@ from shared.contracts.message import Envelope, Message, read_message
 from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder
 from shared.contracts.order_events import OrderPlaced
 from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted
-from shared.contracts.shop_facts import ShopConnections
+from shared.contracts.shop_facts import ShopConnections, ShopSettings
 
 M = TypeVar("M", bound=Message)
 ACCEPTED = 202
+IN_WORDS = ("The order came in", "The message order confirmation was sent to a***@example.org")
 
 
 def message_of(contract: type[M]) -> M:
@@ -38,8 +40,8 @@ def log_page() -> dict[str, Any]:
     """A page of a log: the order was placed, the confirmation was sent."""
     messages: list[LogEntry] = [message_of(OrderNoted), message_of(MessageSent)]
     entries = [
-        entry_answer(n, Entry.of(message, message.meta.time)).model_dump(mode="json")
-        for n, message in enumerate(messages, start=1)
+        entry_answer(n, Entry.of(message, message.meta.time), text).model_dump(mode="json")
+        for n, (message, text) in enumerate(zip(messages, IN_WORDS, strict=True), start=1)
     ]
     return {"entries": entries, "after": len(entries), "more": False}
 
@@ -76,8 +78,30 @@ LOG = as_json(log_page())
 PROMISES = as_json(promise_of_the_confirmation())
 AGAIN = as_json({"content": "as-then"})
 ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))
+ACTIONS = as_json(
+    {
+        "version": 1,
+        "actions": [{"action": "cancel", "possible": True, "reason": "", "detail": "", "system": "sandbox"}],
+    }
+)
+COMMENTS = as_json(
+    {
+        "comments": [
+            {
+                "id": "01a213cc-0792-7c08-8a96-0d4b6e5f2c11",
+                "at": "2026-11-24T18:40:12.016204Z",
+                "actor": "maria",
+                "text": "Wrap it as a present.",
+                "deleted_at": "2026-11-24T18:52:40.161204Z",
+                "deleted_by": "maria",
+            }
+        ]
+    }
+)
 UNITS = {"units": [{"line_id": line.line_id, "units": 1} for line in _PLACED.lines[:1]]}
-_PROCESSED, _ = _AS_PLACED.process(ProcessOrder(order_id=_PLACED.id), ShopConnections(shop=_PLACED.shop))
+LINE_STATUS = {"status": "back-ordered", "line_ids": [line.line_id for line in _PLACED.lines[:1]]}
+_SHOP = Shop(message_of(ShopSettings), ShopConnections(shop=_PLACED.shop))
+_PROCESSED, _ = _AS_PLACED.process(message_of(ProcessOrder), _SHOP)
 HANDLED = {
     status: as_json(json.loads(handled_answer(status == ACCEPTED)(_PROCESSED, True).body))  # noqa: FBT003 - a Reply
     for status in (200, ACCEPTED)

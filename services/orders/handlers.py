@@ -1,24 +1,43 @@
 """What orders does about each message, by whichever way it came: HTTP and the topic run the same functions."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from services.orders.domain import moving, naming, people
 from services.orders.domain.order import Order
+from services.orders.domain.shop import Shop
 from services.orders.repository import Orders
 from services.orders.timeline import Timeline
 from shared.contracts.message import Message, now
+from shared.contracts.order import CheckoutStep
 from shared.contracts.order_commands import (
+    AddCheckoutSteps,
+    AddComment,
+    AttachCustomer,
     BookShipment,
+    CancelOrder,
     CancelShipment,
     CapturePayment,
+    ChangeInternalStatus,
+    ChangeLineStatus,
+    ChangeStatus,
+    ConfirmPayment,
+    CorrectContact,
+    DeleteComment,
+    HandleOrder,
+    MoveToFolder,
+    MoveUnits,
+    OrderCommand,
     PlaceOrder,
     PrintDocument,
     ProcessOrder,
     RefundPayment,
     ResendConfirmation,
-    ShipUnits,
     TransferOrder,
     VoidPayment,
 )
-from shared.contracts.order_events import OrderEvent
-from shared.contracts.order_log import LogEntry, PaymentEntry, ShipmentEntry
+from shared.contracts.order_events import CommentAdded, CommentDeleted, OrderEvent
+from shared.contracts.order_log import CheckoutStepTaken, LogEntry, PaymentEntry, ShipmentEntry
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_LOG
 from shared.messaging.groups import Group
 
@@ -26,9 +45,24 @@ reports = Group("orders.reports", reads=ORDERS_LOG, inside=True, knows="/orders"
 commands = Group("orders.commands", reads=ORDERS_COMMANDS, inside=True, answers=True)
 log = Group("orders.log", reads=ORDERS_LOG, inside=True, knows="/orders")
 
+C = TypeVar("C", bound=HandleOrder)
+Said = list[OrderEvent]
+
+
+async def changed(command: C, orders: Orders, change: Callable[[Order, C, Shop], tuple[Order, Said]]) -> Said:
+    """What the command says of an order that it changes, which is kept."""
+    shop = await orders.shop_and_connections(command.meta.shop)
+    return orders.saved(*change(orders.to_handle(command), command, shop))
+
+
+async def asked(command: C, orders: Orders, ask: Callable[[Order, C, Shop], Said]) -> Said:
+    """What the command asks of others about an order, which stays as it is."""
+    shop = await orders.shop_and_connections(command.meta.shop)
+    return ask(orders.to_handle(command), command, shop)
+
 
 @commands.on(PlaceOrder)
-async def place_order(command: PlaceOrder, orders: Orders) -> list[OrderEvent]:
+async def place_order(command: PlaceOrder, orders: Orders) -> list[Message]:
     """Accept a confirmed cart; an order that the shop has placed before is left as it is."""
     shop = await orders.shop(command.meta.shop)
     if orders.holds(command.order_id, shop.shop):
@@ -37,92 +71,172 @@ async def place_order(command: PlaceOrder, orders: Orders) -> list[OrderEvent]:
     events = Order.place(command, shop, number, at=now())
     for event in events:
         orders.add(event.order)
-    return events
+    return [*events, *steps_taken(command, command.checkout)]
 
 
 @commands.on(ResendConfirmation)
-async def resend_confirmation(command: ResendConfirmation, orders: Orders) -> list[OrderEvent]:
+async def resend_confirmation(command: ResendConfirmation, orders: Orders) -> Said:
     """Ask for the confirmation to be sent again."""
-    return orders.get(command.order_id, command.meta.shop).resend_confirmation(command)
+    return orders.to_handle(command).resend_confirmation(command)
 
 
 @commands.on(ProcessOrder)
-async def process_order(command: ProcessOrder, orders: Orders) -> list[OrderEvent]:
+async def process_order(command: ProcessOrder, orders: Orders) -> Said:
     """A person has noticed the order and sent units."""
-    shop = command.meta.shop
-    order, events = orders.get(command.order_id, shop).process(command, orders.connections(shop))
-    return orders.saved(order, events)
+    return await changed(command, orders, Order.process)
 
 
-@commands.on(ShipUnits)
-async def ship_units(command: ShipUnits, orders: Orders) -> list[OrderEvent]:
-    """Units have left."""
-    shop = command.meta.shop
-    order, events = orders.get(command.order_id, shop).ship(command, orders.connections(shop))
-    return orders.saved(order, events)
+@commands.on(MoveUnits)
+async def move_units(command: MoveUnits, orders: Orders) -> Said:
+    """Units are somewhere else now."""
+    return await changed(command, orders, moving.move)
+
+
+@commands.on(CancelOrder)
+async def cancel_order(command: CancelOrder, orders: Orders) -> Said:
+    """What has not left is cancelled."""
+    return await changed(command, orders, moving.cancel)
+
+
+@commands.on(ChangeStatus)
+async def change_status(command: ChangeStatus, orders: Orders) -> Said:
+    """The customer is shown another status."""
+    return await changed(command, orders, naming.change_status)
+
+
+@commands.on(ChangeLineStatus)
+async def change_line_status(command: ChangeLineStatus, orders: Orders) -> Said:
+    """Lines have another status."""
+    return await changed(command, orders, naming.change_line_status)
+
+
+@commands.on(ChangeInternalStatus)
+async def change_internal_status(command: ChangeInternalStatus, orders: Orders) -> Said:
+    """The merchant's own status is another."""
+    return await changed(command, orders, naming.change_internal_status)
+
+
+@commands.on(MoveToFolder)
+async def move_to_folder(command: MoveToFolder, orders: Orders) -> Said:
+    """The order lies in another folder."""
+    return await changed(command, orders, naming.move_to_folder)
+
+
+@commands.on(CorrectContact)
+async def correct_contact(command: CorrectContact, orders: Orders) -> Said:
+    """How the customer is reached was wrong."""
+    return orders.saved(*people.correct_contact(orders.to_handle(command), command))
+
+
+@commands.on(AttachCustomer)
+async def attach_customer(command: AttachCustomer, orders: Orders) -> Said:
+    """The order belongs to another account, or to none."""
+    return orders.saved(*people.attach_customer(orders.to_handle(command), command))
+
+
+@commands.on(AddComment)
+async def add_comment(command: AddComment, orders: Orders) -> Said:
+    """An internal comment is kept; its text is told nobody else."""
+    order = orders.to_handle(command)
+    orders.add_comment(command)
+    return [CommentAdded(order=order.now, comment_id=command.meta.id)]
+
+
+@commands.on(DeleteComment)
+async def delete_comment(command: DeleteComment, orders: Orders) -> Said:
+    """An internal comment is no longer shown among the others; the log has it."""
+    order = orders.to_handle(command)
+    if not await orders.delete_comment(command):
+        return []
+    return [CommentDeleted(order=order.now, comment_id=command.comment_id)]
+
+
+@commands.on(AddCheckoutSteps)
+async def add_checkout_steps(command: AddCheckoutSteps, orders: Orders) -> list[LogEntry]:
+    """What the customer did later goes to the log."""
+    orders.to_handle(command)
+    return steps_taken(command, command.steps)
+
+
+def steps_taken(command: OrderCommand, steps: list[CheckoutStep]) -> list[LogEntry]:
+    """The entries of the checkout trail (R125)."""
+    return [
+        CheckoutStepTaken(
+            order_id=command.order_id,
+            outcome="done",
+            summary=f"checkout.{step.step}",
+            parameters={"detail": step.detail},
+            step=step.step,
+            taken_at=step.at,
+            detail=step.detail,
+        )
+        for step in steps
+    ]
 
 
 @commands.on(CapturePayment)
-async def capture_payment(command: CapturePayment, orders: Orders) -> list[OrderEvent]:
+async def capture_payment(command: CapturePayment, orders: Orders) -> Said:
     """Ask the payment provider to take money."""
-    shop = command.meta.shop
-    return orders.saved(*orders.get(command.order_id, shop).capture(command, orders.connections(shop)))
+    return await changed(command, orders, Order.capture)
 
 
 @commands.on(RefundPayment)
-async def refund_payment(command: RefundPayment, orders: Orders) -> list[OrderEvent]:
+async def refund_payment(command: RefundPayment, orders: Orders) -> Said:
     """Ask the payment provider to give money back."""
-    shop = command.meta.shop
-    return orders.saved(*orders.get(command.order_id, shop).refund(command, orders.connections(shop)))
+    return await changed(command, orders, Order.refund)
 
 
 @commands.on(VoidPayment)
-async def void_payment(command: VoidPayment, orders: Orders) -> list[OrderEvent]:
+async def void_payment(command: VoidPayment, orders: Orders) -> Said:
     """Ask the payment provider to let go of what is authorized."""
-    shop = command.meta.shop
-    return orders.saved(*orders.get(command.order_id, shop).void(command, orders.connections(shop)))
+    return await changed(command, orders, Order.void)
+
+
+@commands.on(ConfirmPayment)
+async def confirm_payment(command: ConfirmPayment, orders: Orders) -> list[Message]:
+    """A person has seen the money."""
+    order, said = orders.to_handle(command).confirm_payment(command)
+    orders.save(order)
+    return said
 
 
 @commands.on(BookShipment)
-async def book_shipment(command: BookShipment, orders: Orders) -> list[OrderEvent]:
+async def book_shipment(command: BookShipment, orders: Orders) -> Said:
     """Ask the carrier to take units."""
-    shop = command.meta.shop
-    return orders.get(command.order_id, shop).book_shipment(command, orders.connections(shop))
+    return await asked(command, orders, Order.book_shipment)
 
 
 @commands.on(CancelShipment)
-async def cancel_shipment(command: CancelShipment, orders: Orders) -> list[OrderEvent]:
+async def cancel_shipment(command: CancelShipment, orders: Orders) -> Said:
     """Ask the carrier not to take a shipment."""
-    shop = command.meta.shop
-    return orders.get(command.order_id, shop).cancel_shipment(command, orders.connections(shop))
+    return await asked(command, orders, Order.cancel_shipment)
 
 
 @commands.on(TransferOrder)
-async def transfer_order(command: TransferOrder, orders: Orders) -> list[OrderEvent]:
+async def transfer_order(command: TransferOrder, orders: Orders) -> Said:
     """Ask the ERP system to take the order."""
-    shop = command.meta.shop
-    return orders.get(command.order_id, shop).transfer(command, orders.connections(shop))
+    return await asked(command, orders, Order.transfer)
 
 
 @commands.on(PrintDocument)
-async def print_document(command: PrintDocument, orders: Orders) -> list[OrderEvent]:
+async def print_document(command: PrintDocument, orders: Orders) -> Said:
     """Ask for a document of the order."""
-    return orders.get(command.order_id, command.meta.shop).print_document(command)
+    return orders.to_handle(command).print_document(command)
 
 
 @reports.on(PaymentEntry)
-async def record_payment(entry: PaymentEntry, orders: Orders) -> list[OrderEvent]:
+async def record_payment(entry: PaymentEntry, orders: Orders) -> Said:
     """What the payment provider did changes how far the order is paid."""
     return reported(entry, orders)
 
 
 @reports.on(ShipmentEntry)
-async def record_shipment(entry: ShipmentEntry, orders: Orders) -> list[OrderEvent]:
+async def record_shipment(entry: ShipmentEntry, orders: Orders) -> Said:
     """What the carrier did changes where the order's shipments are."""
     return reported(entry, orders)
 
 
-def reported(entry: LogEntry, orders: Orders) -> list[OrderEvent]:
+def reported(entry: LogEntry, orders: Orders) -> Said:
     """The order is changed by the report, where there is such an order: a restore may have lost it."""
     order = orders.opened(entry.order_id, entry.meta.shop)
     if order is None:

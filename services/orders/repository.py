@@ -8,11 +8,13 @@ from pydantic import TypeAdapter
 
 from services.orders.domain.order import Order
 from services.orders.domain.payments import Payments, Step
+from services.orders.domain.shop import Shop
 from services.orders.numbers import Numbers
-from services.orders.shops import Shops
+from services.orders.shops import Shops, find_shop
 from shared.contracts.message import Message
+from shared.contracts.message import now as moment
 from shared.contracts.order import OrderSnapshot
-from shared.contracts.order_commands import OrderCommand, PlaceOrder
+from shared.contracts.order_commands import AddComment, DeleteComment, HandleOrder, OrderCommand, PlaceOrder
 from shared.contracts.order_events import OrderEvent
 from shared.contracts.order_log import LogEntry
 from shared.contracts.refusal import Refused
@@ -37,6 +39,17 @@ update orders o
 set version = u.version, body = o.body || u.body, placed = coalesce(o.placed, o.body), payments = u.payments
 from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::jsonb[]) u(id, version, body, payments) where o.id = u.id
 """
+COMMENT = """
+insert into comment (order_id, id, shop, actor, text)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) order by 1, 2 on conflict do nothing
+"""
+DELETE_COMMENT = """
+update comment set deleted_at = clock_timestamp(), deleted_by = $3
+where order_id = $1 and id = $2 and deleted_at is null returning true
+"""
+HAS_COMMENT = "select true from comment where order_id = $1 and id = $2"
+CURRENCY = "select body->>'currency' from orders where id = $1"
+COMMENTS = "select * from comment where order_id = $1 and shop = $2 order by at, id"
 CONNECTED = "select shop, body from fact where owner = $1 and type = $2 and shop = any($3)"
 STEPS = TypeAdapter(dict[str, Step])
 
@@ -57,6 +70,7 @@ class Orders:
         self._added: list[OrderSnapshot] = []
         self._changed: dict[UUID, Order] = {}
         self._connections: dict[str, ShopConnections] = {}
+        self._comments: list[AddComment] = []
 
     async def open(self, messages: Sequence[Message]) -> None:
         """Lock and load the orders that these messages are about, sorted by id, and what their shops have connected."""
@@ -70,6 +84,7 @@ class Orders:
         """Write what was added and changed. Raises PlacedMeanwhile."""
         if self._added:
             await self._insert(self._added)
+        await self._write_comments()
         if self._changed:
             changed = self._changed.values()
             await self._connection.execute(
@@ -104,18 +119,46 @@ class Orders:
             self._orders[order_id] = order_from(row)
         return self._orders[order_id]
 
+    def to_handle(self, command: HandleOrder) -> Order:
+        """The order that a command is about, at the version that it names, where it names one.
+
+        Raises Refused: `unknown-order`, `version-conflict`.
+        """
+        order = self.get(command.order_id, command.meta.shop)
+        if command.if_version not in {None, order.now.version}:
+            who, when = order.now.changed_by or "nobody", order.now.changed_at or order.now.placed_at
+            words = (
+                f"the order is at version {order.now.version}, changed by {who} at {when.isoformat(timespec='seconds')}"
+            )
+            raise Refused("version-conflict", words)
+        return order
+
     def opened(self, order_id: UUID, shop: str) -> Order | None:
         """One of the orders that were opened, where it is there and is this shop's."""
         return self.get(order_id, shop) if self._owner(order_id) == shop else None
 
-    def connections(self, shop: str) -> ShopConnections:
-        """What the shop has connected, as far as orders knows: nothing, where nobody has said."""
-        return self._connections.get(shop) or ShopConnections(shop=shop)
+    async def shop_and_connections(self, shop: str) -> Shop:
+        """A shop, and what it has connected: nothing, where nobody has said. Raises Refused: `unknown-shop`."""
+        return Shop(await self.shop(shop), self._connections.get(shop) or ShopConnections(shop=shop))
+
+    def add_comment(self, command: AddComment) -> None:
+        """Keep an internal comment, whose id is the command's."""
+        self._comments.append(command)
+
+    async def delete_comment(self, command: DeleteComment) -> bool:
+        """Whether the comment was there and is deleted now. Raises Refused: `unknown-comment`."""
+        await self._write_comments()
+        wanted = (command.order_id, command.comment_id)
+        if await self._connection.fetchval(DELETE_COMMENT, *wanted, command.meta.actor):
+            return True
+        if await self._connection.fetchval(HAS_COMMENT, *wanted):
+            return False
+        raise Refused("unknown-comment", f"the order has no comment {command.comment_id}")
 
     def add(self, placed: OrderSnapshot) -> None:
         """Keep an order that was just placed."""
         self._numbers.used(placed.shop, placed.number)
-        self._orders[placed.id] = Order(placed, placed)
+        self._orders[placed.id] = Order(placed, placed, moment=moment())
         self._added.append(placed)
 
     def save(self, order: Order) -> None:
@@ -128,6 +171,18 @@ class Orders:
         if events:
             self.save(order)
         return events
+
+    async def _write_comments(self) -> None:
+        comments, self._comments = self._comments, []
+        if comments:
+            await self._connection.execute(
+                COMMENT,
+                [command.order_id for command in comments],
+                [command.meta.id for command in comments],
+                [command.meta.shop for command in comments],
+                [command.meta.actor for command in comments],
+                [command.text for command in comments],
+            )
 
     async def _load_connections(self, shops: Collection[str]) -> None:
         rows = await self._connection.fetch(CONNECTED, ShopConnections.owner, ShopConnections.type, list(shops))
@@ -163,6 +218,27 @@ async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order
     return order_from(row)
 
 
+async def shop_of(connection: Connection, shop: str) -> Shop:
+    """A shop and what it has connected, to look at. Raises Refused: `unknown-shop`."""
+    settings = await find_shop(connection, shop)
+    if settings is None:
+        raise Refused("unknown-shop", f"there is no shop {shop}")
+    rows = await connection.fetch(CONNECTED, ShopConnections.owner, ShopConnections.type, [shop])
+    known = [ShopConnections.model_validate_json(row["body"]) for row in rows]
+    return Shop(settings, known[0] if known else ShopConnections(shop=shop))
+
+
+async def currency_of(connection: Connection, order_id: UUID) -> str | None:
+    """What the order's amounts are in; None where only its log is left."""
+    currency: str | None = await connection.fetchval(CURRENCY, order_id)
+    return currency
+
+
+async def comments_of(connection: Connection, order_id: UUID, shop: str) -> list[asyncpg.Record]:
+    """The order's internal comments, oldest first, those that were deleted among them."""
+    return list(await connection.fetch(COMMENTS, order_id, shop))
+
+
 async def require_log(connection: Connection, order_id: UUID, shop: str) -> None:
     """Raises Refused, `unknown-order`, unless the shop has this order, or had it before a restore."""
     if not await connection.fetchval(HAS_LOG, order_id, shop):
@@ -178,4 +254,4 @@ def order_from(row: asyncpg.Record) -> Order:
     """The order in its two stored forms, `placed` being absent while they are the same, and its payments."""
     now, placed = OrderSnapshot.model_validate_json(row["body"]), row["placed"]
     payments = Payments(STEPS.validate_json(row["payments"]))
-    return Order(now, now if placed is None else OrderSnapshot.model_validate_json(placed), payments)
+    return Order(now, now if placed is None else OrderSnapshot.model_validate_json(placed), payments, moment())

@@ -47,6 +47,7 @@ PaymentStatus = Literal[
 ]
 """How far the order is paid, derived from the payment entries; `none` where no provider has told of one."""
 PaymentAction = Literal["capture", "refund", "void"]
+ReturnState = Literal["received", "credited"]
 ShipmentState = Literal["booked", "cancelled", "handed-over", "in-transit", "delivered"]
 """Where a shipment is, as its carrier says."""
 
@@ -132,6 +133,19 @@ class Shipment(Value):
     state: ShipmentState = "booked"
 
 
+class CheckoutStep(Value):
+    """Something that the customer did in the shop on the way to the order (R125)."""
+
+    at: AwareDatetime
+    step: Identifier
+    """What it was: `added-to-cart`, `chose-delivery`, `chose-payment`, `went-to-payment`."""
+    detail: Line = ""
+    """Which article, which method; nothing about the person."""
+
+
+CheckoutSteps = Annotated[list[CheckoutStep], Field(max_length=200)]
+
+
 class PlacedContent(Value):
     """What a shop front says of an order when it is placed."""
 
@@ -176,6 +190,8 @@ class PricedLine(OrderLine):
     """Rounded for the line alone; the totals per rate are computed from exact sums, so these need not add up."""
     units: Annotated[dict[UnitState, Quantity], Field(max_length=8)] = {}  # noqa: RUF012 - pydantic copies it
     """How many units are in which state; all of them are open where nothing stands here."""
+    status: Identifier | None = None
+    """The line's status, from the shop's catalogue (R024, R034)."""
 
 
 class LineUnits(Value):
@@ -193,6 +209,17 @@ def _one_row_for_each_line(rows: list[LineUnits]) -> list[LineUnits]:
 
 Units = Annotated[list[LineUnits], Field(max_length=MAX_LINES), AfterValidator(_one_row_for_each_line)]
 """Units of several lines, each line at most once."""
+
+
+class Return(Value):
+    """Units that came back (R131)."""
+
+    number: Identifier
+    """The order's number and a count: `1001-1`."""
+    units: Units
+    reason: Line = ""
+    received_at: AwareDatetime
+    state: ReturnState = "received"
 
 
 class VatTotal(Value):
@@ -226,13 +253,26 @@ class OrderSnapshot(PlacedContent):
     """Unique and rising per shop; gaps are allowed (R006)."""
     version: Annotated[int, Field(ge=1, le=10**9)]
     """Counts what people change (R208)."""
+    changed_at: AwareDatetime | None = None
+    """When a person last changed it (R008); absent while it is as it was placed."""
+    changed_by: Identifier | None = None
+    """Who that was (R009): an id, never a name."""
     placed_at: AwareDatetime
     lines: Annotated[list[PricedLine], Field(max_length=MAX_LINES)]  # type: ignore[assignment]
     totals: Totals
     processing: Processing = "unprocessed"
     goods: Goods = "open"
+    cancelled: bool = False
+    """Whether the whole order was cancelled (R131)."""
+    status: Identifier = "received"
+    """What the customer is shown, from the shop's catalogue (R035)."""
+    internal_status: Identifier | None = None
+    """For the merchant alone (R036)."""
+    folder: Identifier | None = None
+    """Which of the shop's folders it lies in; none: it is unsorted, "Root" (R042)."""
     payment_status: PaymentStatus = "none"
     paid: PaymentSums = PaymentSums()
     shipments: Annotated[list[Shipment], Field(max_length=100)] = []  # noqa: RUF012 - pydantic copies it
+    returns: Annotated[list[Return], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     attention: Annotated[list[Identifier], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it
     """Why a person should look at the order: `total-differs`."""

@@ -1,10 +1,12 @@
 """What happened to an order; each event carries the order as it is now, so that no reader has to ask."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
-from shared.contracts.order import OrderSnapshot, PaymentAction, Units, UnitState
+from shared.contracts.order import MAX_LINES, OrderSnapshot, PaymentAction, Units, UnitState
 from shared.contracts.topics import ORDERS_EVENTS
 from shared.contracts.values import Identifier, Language, Line, Price
 
@@ -22,6 +24,15 @@ class OrderEvent(Message, topic=ORDERS_EVENTS):
     def shop_in_data(self) -> str:
         return self.order.shop
 
+    def parameters(self) -> dict[str, str | int]:
+        """What the sentence about it on the order log needs; nothing that tells about a person."""
+        return {}
+
+
+def counted(units: Units) -> int:
+    """How many units these are in all."""
+    return sum(row.units for row in units)
+
 
 class OrderPlaced(OrderEvent, type="order.placed.v1"):
     """The order was accepted; from now on it is handled."""
@@ -38,12 +49,101 @@ class OrderProcessed(OrderEvent, type="order.processed.v1"):
 
     units: Units
 
+    def parameters(self) -> dict[str, str | int]:
+        return {"units": counted(self.units)}
+
 
 class UnitsMoved(OrderEvent, type="order.units-moved.v1"):
     """These units are in another state now."""
 
     to: UnitState
     units: Units
+    reason: Line = ""
+    return_number: Identifier | None = None
+    """The return that they are, or were (R131)."""
+
+    def parameters(self) -> dict[str, str | int]:
+        said: dict[str, str | int] = {"to": self.to, "units": counted(self.units)}
+        return said | ({"return": self.return_number} if self.return_number else {})
+
+
+class OrderCancelled(OrderEvent, type="order.cancelled.v1"):
+    """These units will not be delivered (R131); `order.cancelled` where that is the whole order."""
+
+    units: Units
+    reason: Line = ""
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"units": counted(self.units)}
+
+
+class StatusChanged(OrderEvent, type="order.status-changed.v1"):
+    """The customer is shown another status: `order.status` (R035)."""
+
+    before: Identifier
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"before": self.before, "after": self.order.status}
+
+
+class LineStatusChanged(OrderEvent, type="order.line-status-changed.v1"):
+    """These lines have another status (R024)."""
+
+    status: Identifier
+    line_ids: Annotated[list[Identifier], Field(max_length=MAX_LINES)]
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"after": self.status, "lines": len(self.line_ids)}
+
+
+class InternalStatusChanged(OrderEvent, type="order.internal-status-changed.v1"):
+    """The merchant's own status is another: `order.internal_status` (R036)."""
+
+    before: Identifier | None
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"before": self.before or "", "after": self.order.internal_status or ""}
+
+
+class MovedToFolder(OrderEvent, type="order.moved-to-folder.v1"):
+    """The order lies in another folder: `order.folder` (R040)."""
+
+    before: Identifier | None
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"before": self.before or "", "after": self.order.folder or ""}
+
+
+class CommentAdded(OrderEvent, type="order.comment-added.v1"):
+    """Somebody has written an internal comment; what it says, orders alone tells (R065)."""
+
+    comment_id: Identifier
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"comment": self.comment_id}
+
+
+class CommentDeleted(OrderEvent, type="order.comment-deleted.v1"):
+    """An internal comment was deleted; it stays in the order's log (R066)."""
+
+    comment_id: Identifier
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"comment": self.comment_id}
+
+
+class ContactCorrected(OrderEvent, type="order.contact-corrected.v1"):
+    """How the customer is reached was corrected (R124)."""
+
+    before: Annotated[dict[Identifier, Line], Field(max_length=20)]
+    """What was corrected, and what stood there, masked: `{"email": "a***@example.org"}`."""
+
+    def parameters(self) -> dict[str, str | int]:
+        return dict(self.before)
+
+
+class CustomerAttached(OrderEvent, type="order.customer-attached.v1"):
+    """The order belongs to a customer's account, or to none again: `order.customer.customer_id` (R114)."""
 
 
 class PaymentRequested(OrderEvent, type="order.payment-requested.v1"):
@@ -56,9 +156,15 @@ class PaymentRequested(OrderEvent, type="order.payment-requested.v1"):
     """In minor units of the order's currency; 0 for `void`."""
     reason: Line = ""
 
+    def parameters(self) -> dict[str, str | int]:
+        return {"action": self.action, "amount": self.amount}
+
 
 class PaymentStatusChanged(OrderEvent, type="order.payment-status-changed.v1"):
     """The payment provider's reports have changed how far the order is paid: `order.payment_status`, `order.paid`."""
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"after": self.order.payment_status}
 
 
 class ShipmentRequested(OrderEvent, type="order.shipment-requested.v1"):
@@ -71,6 +177,9 @@ class ShipmentRequested(OrderEvent, type="order.shipment-requested.v1"):
     """What is in it, where it is booked."""
     shipment_id: Identifier | None = None
     """Which one, where it is cancelled."""
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"action": self.action}
 
 
 class TransferRequested(OrderEvent, type="order.transfer-requested.v1"):
@@ -85,3 +194,6 @@ class DocumentRequested(OrderEvent, type="order.document-requested.v1"):
 
     document: DocumentKind
     language: Language
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"document": self.document}

@@ -136,6 +136,23 @@ class PaymentDeclined(PaymentEntry, type="payment.declined.v1"):
     detail: Text = ""
 
 
+class PaymentConfirmed(LogEntry, type="payment.confirmed.v1"):
+    """A person has seen that the money arrived (R118, R132)."""
+
+    written_by = ("orders",)
+    amount: Price
+    reason: Text = ""
+
+
+class CheckoutStepTaken(LogEntry, type="checkout.step.v1"):
+    """The customer did this in the shop, on the way to the order or later (R125)."""
+
+    written_by = ("orders",)
+    step: Identifier
+    taken_at: AwareDatetime
+    detail: Text = ""
+
+
 class ShipmentEntry(LogEntry):
     """What the carrier has done with a shipment of the order."""
 

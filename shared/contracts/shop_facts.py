@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
+from shared.contracts.order import UnitState
 from shared.contracts.topics import SHOPS_FACTS
 from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId, Value
 
@@ -97,6 +98,32 @@ class ShopLooks(ShopFact, type="shop.looks.v1"):
     within: Within
 
 
+class Status(Value):
+    """One word of a catalogue of the shop's: what an order or a line can be called (R034, R035, R036, R039)."""
+
+    id: Identifier
+    axis: Literal["order", "line", "internal"]
+    """Whether it is for the order as the customer sees it, for lines, or for the merchant alone."""
+    names: Annotated[dict[Language, Name], Field(min_length=1, max_length=3)]
+    position: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Where it stands in lists, from the lowest."""
+    visible: bool = True
+    """Whether the customer may see it (R037); one for the merchant alone is never shown."""
+    moves_to: UnitState | None = None
+    """For lines: the state into which it moves their units, and which gives a line this status."""
+    prints: DocumentKind | None = None
+    """Which document is printed when an order is given it."""
+    retired: bool = False
+    """Whether no order is given it any more; those that have it keep it."""
+
+
+class Folder(Value):
+    """One of the folders that a shop sorts its orders into (R005)."""
+
+    id: Identifier
+    name: Name
+
+
 class ShopSettings(ShopFact, type="shop.settings.v1"):
     """How a shop presents itself: names, languages, money, time."""
 
@@ -121,5 +148,10 @@ class ShopSettings(ShopFact, type="shop.settings.v1"):
     """Where the shop's order numbers begin (R084)."""
     total_tolerance: Price = 0
     """By how many minor units the shop front's total may differ from ours without an order being flagged."""
+    statuses: Annotated[list[Status], Field(max_length=300)] = []  # noqa: RUF012 - pydantic copies it
+    """Its catalogues of statuses; empty: those that every shop begins with."""
+    process_within_hours: Annotated[int, Field(ge=1, le=10_000)] = 48
+    """After how many hours an order that nobody has processed is overdue (R110)."""
+    folders: Annotated[list[Folder], Field(max_length=500)] = []  # noqa: RUF012 - pydantic copies it
     features: Annotated[list[Identifier], Field(max_length=100)] = []  # noqa: RUF012 - pydantic copies it
     """What the platform's operator has switched on for this shop (R082)."""

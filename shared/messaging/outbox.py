@@ -47,6 +47,7 @@ def noted(event: OrderEvent, event_id: str) -> OrderNoted:
         order_id=event.order.id,
         outcome="done",
         summary=event.type.rsplit(".", 1)[0],
+        parameters=event.parameters(),
         event_type=event.type,
         event_id=event_id,
     )

@@ -27,6 +27,8 @@ async def test_a_placed_order_is_answered_with_its_number_totals_and_links(tea: 
             "self",
             "log",
             "promises",
+            "actions",
+            "comments",
             "confirmation",
             "process",
             "ship",
@@ -36,6 +38,8 @@ async def test_a_placed_order_is_answered_with_its_number_totals_and_links(tea: 
             "shipments",
             "transfer",
             "documents",
+            "cancel",
+            "status",
         )
     }
 

@@ -11,7 +11,7 @@ from shared.contracts.message import Sequence, new_id
 from shared.contracts.order_log import CommandRejected, LogEntry, MessageSent, OrderNoted
 from shared.runtime.database import transaction
 from tests.builders import an_order, stamped, to_place
-from tests.plugins.orders import OrdersAlone
+from tests.plugins.orders import Caller, OrdersAlone
 
 
 def noted(order_id: UUID, n: int = 1) -> OrderNoted:
@@ -222,3 +222,17 @@ async def test_nothing_but_log_entries_is_recorded(orders_alone: OrdersAlone) ->
     async with transaction(orders_alone.pool) as connection:
         await record(connection, [command, rejected])
     assert await types_of(orders_alone, command.order_id) == [(1, "command.rejected.v1")]
+
+
+@pytest.mark.requirement("R076")
+@pytest.mark.parametrize(
+    ("language", "text"), [("sv", "Ordern kom in"), ("fi", "Tilaus vastaanotettiin"), (None, None)]
+)
+async def test_the_log_is_said_in_words_where_a_language_is_asked_for(
+    tea: Caller, language: str | None, text: str | None
+) -> None:
+    order = an_order()
+    await tea.place(to_place(order))
+    wanted = {"language": language} if language else {}
+    (entry,) = (await tea.get(f"{order.id}/log", **wanted)).json()["entries"]
+    assert entry["text"] == text

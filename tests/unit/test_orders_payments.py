@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.orders.domain.moving import move
 from services.orders.domain.order import Order
 from services.orders.domain.payments import Payments
+from services.orders.domain.shop import Shop
 from shared.contracts.message import now
 from shared.contracts.order import LineUnits, Payment, Shipment
 from shared.contracts.order_commands import (
@@ -36,16 +38,18 @@ from shared.contracts.order_log import (
 )
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ErpConnection, PaymentConnection, ShippingConnection, ShopConnections
-from tests.builders import a_line, an_order, stamped
+from tests.builders import a_line, a_shop, an_order, stamped
 
-ALL = ShopConnections(
+CONNECTED = ShopConnections(
     shop="nordic-tea",
     payment=PaymentConnection(provider="sandbox"),
     shipping=ShippingConnection(provider="sandbox"),
     erp=ErpConnection(provider="sandbox"),
 )
-WHEN_SHIPPED = ALL.model_copy(update={"payment": PaymentConnection(provider="sandbox", capture="when-shipped")})
-NOTHING = ShopConnections(shop="nordic-tea")
+BY_RULE = CONNECTED.model_copy(update={"payment": PaymentConnection(provider="sandbox", capture="when-shipped")})
+ALL = Shop(a_shop(), CONNECTED)
+WHEN_SHIPPED = Shop(a_shop(), BY_RULE)
+NOTHING = Shop(a_shop(), ShopConnections(shop="nordic-tea"))
 COMMON: dict[str, Any] = {"order_id": uuid4(), "outcome": "done", "summary": "x"}
 
 
@@ -65,9 +69,9 @@ def heard(order: Order, *entries: LogEntry) -> Order:
     return order
 
 
-def asked(order: Order, command: OrderCommand, connected: ShopConnections = ALL) -> tuple[Order, PaymentRequested]:
+def asked(order: Order, command: OrderCommand, shop: Shop = ALL) -> tuple[Order, PaymentRequested]:
     act: Any = {CapturePayment: order.capture, RefundPayment: order.refund, VoidPayment: order.void}[type(command)]
-    after, (event,) = act(stamped(command), connected)
+    after, (event,) = act(stamped(command), shop)
     return after, event
 
 
@@ -170,16 +174,16 @@ def test_nothing_is_asked_of_a_provider_that_is_not_connected_or_knows_no_paymen
 def test_shipping_captures_what_was_sent_and_at_last_all_the_rest_where_the_shop_wants_it() -> None:
     order = authorized(amount=7900)
     first = [LineUnits(line_id="1", units=1)]
-    order, events = order.ship(stamped(ShipUnits(order_id=uuid4(), units=first)), WHEN_SHIPPED)
+    order, events = move(order, stamped(ShipUnits(order_id=uuid4(), units=first)), WHEN_SHIPPED)
     assert [event.amount for event in events if isinstance(event, PaymentRequested)] == [1000]
     order, events = order.process(stamped(ProcessOrder(order_id=uuid4())), WHEN_SHIPPED)
     assert [event.amount for event in events if isinstance(event, PaymentRequested)] == [6900]
     assert order.payments.capturable() == 0
 
 
-@pytest.mark.parametrize("connected", [ALL, NOTHING])
-def test_shipping_captures_nothing_where_the_shop_does_it_by_hand(connected: ShopConnections) -> None:
-    _, events = authorized().process(stamped(ProcessOrder(order_id=uuid4())), connected)
+@pytest.mark.parametrize("shop", [ALL, NOTHING])
+def test_shipping_captures_nothing_where_the_shop_does_it_by_hand(shop: Shop) -> None:
+    _, events = authorized().process(stamped(ProcessOrder(order_id=uuid4())), shop)
     assert [type(event).__name__ for event in events] == ["OrderProcessed"]
 
 
@@ -262,4 +266,4 @@ def test_an_order_is_transferred_as_it_is_now() -> None:
 
 
 def test_payments_without_steps_are_none() -> None:
-    assert (Payments().status(), Payments().capturable(), Payments().refundable()) == ("none", 0, 0)
+    assert (Payments().status(7900), Payments().capturable(), Payments().refundable()) == ("none", 0, 0)

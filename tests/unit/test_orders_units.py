@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.orders.domain.moving import move
 from services.orders.domain.order import Order
+from services.orders.domain.shop import Shop
 from services.orders.domain.units import STATES, Ledger, goods_of, ledger_of, moved, units_in
 from shared.contracts.order import LineUnits, UnitState
 from shared.contracts.order_commands import ProcessOrder, ShipUnits
 from shared.contracts.order_events import OrderProcessed, UnitsMoved
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopConnections
-from tests.builders import a_line, an_order
+from tests.builders import a_line, a_shop, an_order, stamped
 
 
 def ordered(*quantities: int) -> Order:
@@ -22,7 +24,7 @@ def ordered(*quantities: int) -> Order:
     return Order(order, order)
 
 
-NOTHING = ShopConnections(shop="nordic-tea")
+SHOP = Shop(a_shop(), ShopConnections(shop="nordic-tea"))
 
 
 def some(**units: int) -> list[LineUnits]:
@@ -31,11 +33,11 @@ def some(**units: int) -> list[LineUnits]:
 
 
 def process(order: Order, units: list[LineUnits] | None = None) -> tuple[Order, list[Any]]:
-    return order.process(ProcessOrder(order_id=order.now.id, units=units), NOTHING)
+    return order.process(stamped(ProcessOrder(order_id=order.now.id, units=units)), SHOP)
 
 
 def ship(order: Order, units: list[LineUnits] | None = None) -> tuple[Order, list[Any]]:
-    return order.ship(ShipUnits(order_id=order.now.id, units=units), NOTHING)
+    return move(order, stamped(ShipUnits(order_id=order.now.id, units=units)), SHOP)
 
 
 def states(order: Order) -> Ledger:
@@ -79,7 +81,8 @@ def test_an_order_can_be_noticed_with_nothing_sent() -> None:
 def test_what_is_processed_already_says_nothing_new() -> None:
     order, _ = process(ordered(2))
     assert process(order) == (order, [])
-    assert ship(order) == (order, [])
+    with pytest.raises(Refused, match="no units that are open or back-ordered"):
+        ship(order)
 
 
 @pytest.mark.requirement("R034")

@@ -1,13 +1,16 @@
 """The order: what may be done with it, and what has then happened. Whatever is decided here is decided nowhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, get_args
 
 from services.orders.domain.payments import Payments
+from services.orders.domain.shop import Shop
+from services.orders.domain.statuses import line_after
 from services.orders.domain.totals import priced, totals_of
-from services.orders.domain.units import WAITING, Ledger, goods_of, ledger_of, moved, units_in
+from services.orders.domain.units import SENT_ON, WAITING, Ledger, goods_of, ledger_of, moved, units_in
+from shared.contracts.message import Message
 from shared.contracts.order import (
     OrderSnapshot,
     PaymentAction,
@@ -21,13 +24,13 @@ from shared.contracts.order_commands import (
     BookShipment,
     CancelShipment,
     CapturePayment,
+    ConfirmPayment,
     OrderCommand,
     PlaceOrder,
     PrintDocument,
     ProcessOrder,
     RefundPayment,
     ResendConfirmation,
-    ShipUnits,
     TransferOrder,
     VoidPayment,
 )
@@ -41,10 +44,10 @@ from shared.contracts.order_events import (
     PaymentStatusChanged,
     ShipmentRequested,
     TransferRequested,
-    UnitsMoved,
 )
 from shared.contracts.order_log import (
     LogEntry,
+    PaymentConfirmed,
     PaymentEntry,
     ShipmentBooked,
     ShipmentCancelled,
@@ -52,7 +55,7 @@ from shared.contracts.order_log import (
     ShipmentTracked,
 )
 from shared.contracts.refusal import Refused
-from shared.contracts.shop_facts import ShopConnections, ShopSettings
+from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.topics import MAX_ORDER_BYTES
 
 SENDABLE: frozenset[UnitState] = frozenset({"open", "shipped"})
@@ -72,6 +75,8 @@ class Order:
     now: OrderSnapshot
     placed: OrderSnapshot
     payments: Payments = field(default_factory=Payments)
+    moment: datetime | None = None
+    """When it is handled; the command's own time where nobody says."""
 
     @staticmethod
     def place(command: PlaceOrder, shop: ShopSettings, number: int, at: datetime) -> list[OrderEvent]:
@@ -102,7 +107,7 @@ class Order:
         shown = self.placed if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
-    def process(self, command: ProcessOrder, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+    def process(self, command: ProcessOrder, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
         """The order was noticed and these units were sent, by default all that are open (R110).
 
         Said twice, it says nothing new. Where the shop's rule says so, what is sent is captured. Raises Refused as
@@ -112,45 +117,57 @@ class Order:
         units = units_in(ledger, {"open"}) if command.units is None else command.units
         if self.now.processing != "unprocessed" and not units:
             return self, []
-        order = self._with(moved(ledger, units, ["open"], "shipped"))
-        return order.captured_by_rule(command, connected, [OrderProcessed(order=order.now, units=units)])
+        order = self.with_units(command, moved(ledger, units, ["open"], "shipped"), shop)
+        return order.captured_by_rule(command, shop, [OrderProcessed(order=order.now, units=units)])
 
-    def ship(self, command: ShipUnits, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
-        """Units have left, by default all that were open or back-ordered; the rest as `process`."""
-        ledger = ledger_of(self.now.lines)
-        units = units_in(ledger, {"open", "back-ordered"}) if command.units is None else command.units
-        if not units:
-            return self, []
-        order = self._with(moved(ledger, units, ["open", "back-ordered"], "shipped"))
-        return order.captured_by_rule(command, connected, [UnitsMoved(order=order.now, to="shipped", units=units)])
-
-    def capture(self, command: CapturePayment, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+    def capture(self, command: CapturePayment, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
         """Money shall be taken: what is authorized and not taken yet, or a part of it.
 
         Raises Refused: `not-connected`, `no-payment`, `not-so-much-money`.
         """
-        self._require_payment(connected)
+        self._require_payment(shop)
         amount = _amount(command.amount, self.payments.capturable(), "is authorized and not captured")
-        return self._asked(command, "capture", amount)
+        return self.asked(command, "capture", amount)
 
-    def refund(self, command: RefundPayment, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+    def refund(self, command: RefundPayment, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
         """Money shall go back: what was captured and not refunded yet, or a part of it. Raises Refused as `capture`."""
-        self._require_payment(connected)
+        self._require_payment(shop)
         amount = _amount(command.amount, self.payments.refundable(), "is captured and not refunded")
-        return self._asked(command, "refund", amount, command.reason)
+        return self.asked(command, "refund", amount, command.reason)
 
-    def void(self, command: VoidPayment, connected: ShopConnections) -> "tuple[Order, list[OrderEvent]]":
+    def void(self, command: VoidPayment, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
         """What is authorized and not captured shall be let go of. Raises Refused as `capture` does."""
-        self._require_payment(connected)
+        self._require_payment(shop)
         _amount(None, self.payments.capturable(), "is authorized and not captured")
-        return self._asked(command, "void", 0)
+        return self.asked(command, "void", 0)
 
-    def book_shipment(self, command: BookShipment, connected: ShopConnections) -> list[OrderEvent]:
+    def confirm_payment(self, command: ConfirmPayment) -> "tuple[Order, list[Message]]":
+        """A person has seen that the money arrived: by default what is missing of the whole (R118, R132).
+
+        Raises Refused: `nothing-to-pay`.
+        """
+        total = 0 if self.now.cancelled else self.now.totals.incl_vat.amount
+        amount = self.payments.missing(total) if command.amount is None else command.amount
+        if amount <= 0:
+            raise Refused("nothing-to-pay", "all that the order comes to is there already")
+        order = self._with_payments(self.payments.confirmed(command.meta.id, amount))
+        order = order.changed(command)
+        confirmed = PaymentConfirmed(
+            order_id=self.now.id,
+            outcome="done",
+            summary="payment.confirmed",
+            parameters={"amount": amount},
+            amount=amount,
+            reason=command.reason,
+        )
+        return order, [confirmed, PaymentStatusChanged(order=order.now)]
+
+    def book_shipment(self, command: BookShipment, shop: Shop) -> list[OrderEvent]:
         """The carrier shall take units: by default all that are open or were sent.
 
         Raises Refused: `not-connected`, `nothing-to-send`, and as `moved` does.
         """
-        _require(connected.shipping, "shipping")
+        _require(shop.connections.shipping, "shipping")
         ledger = ledger_of(self.now.lines)
         units = units_in(ledger, SENDABLE) if command.units is None else command.units
         if not units:
@@ -158,9 +175,9 @@ class Order:
         moved(ledger, units, sorted(SENDABLE), "shipped")  # as a check: nothing moves
         return [ShipmentRequested(order=self.now, action="book", request_id=command.meta.id, units=units)]
 
-    def cancel_shipment(self, command: CancelShipment, connected: ShopConnections) -> list[OrderEvent]:
+    def cancel_shipment(self, command: CancelShipment, shop: Shop) -> list[OrderEvent]:
         """The carrier shall not take a shipment after all. Raises Refused: `not-connected`, `unknown-shipment`."""
-        _require(connected.shipping, "shipping")
+        _require(shop.connections.shipping, "shipping")
         if command.shipment_id not in {shipment.shipment_id for shipment in self.now.shipments}:
             raise Refused("unknown-shipment", f"the order has no shipment {command.shipment_id}")
         asked = ShipmentRequested(
@@ -168,9 +185,9 @@ class Order:
         )
         return [asked]
 
-    def transfer(self, command: TransferOrder, connected: ShopConnections) -> list[OrderEvent]:
+    def transfer(self, command: TransferOrder, shop: Shop) -> list[OrderEvent]:
         """The ERP system shall have the order as it is now (R072). Raises Refused: `not-connected`."""
-        _require(connected.erp, "erp")
+        _require(shop.connections.erp, "erp")
         return [TransferRequested(order=self.now, request_id=command.meta.id)]
 
     def reported(self, entry: LogEntry) -> "tuple[Order, list[OrderEvent]]":
@@ -188,46 +205,59 @@ class Order:
         return self, []
 
     def captured_by_rule(
-        self, command: OrderCommand, connected: ShopConnections, events: list[OrderEvent]
+        self, command: OrderCommand, shop: Shop, events: list[OrderEvent]
     ) -> "tuple[Order, list[OrderEvent]]":
-        """What was sent costs what it costs; when all was sent, all that is authorized is taken."""
-        rule = connected.payment.capture if connected.payment else "by-hand"
+        """What was sent costs what it costs; when nothing waits, all but what was cancelled is taken."""
+        payment = shop.connections.payment
+        rule = payment.capture if payment else "by-hand"
         ledger = ledger_of(self.now.lines)
         due = self.payments.capturable()
         if units_in(ledger, WAITING):
-            due = min(due, worth_of_sent(self.now.lines, ledger) - self.payments.taken())
+            due = min(due, worth_of(self.now.lines, ledger, SENT_ON) - self.payments.taken())
+        else:
+            due -= worth_of(self.now.lines, ledger, {"cancelled"})
         if rule == "by-hand" or not self.now.payment.reference or due <= 0:
             return self, events
-        order, asked = self._asked(command, "capture", due)
+        order, asked = self.asked(command, "capture", due)
         return order, [*events, *asked]
 
-    def _asked(
+    def asked(
         self, command: OrderCommand, action: PaymentAction, amount: int, reason: str = ""
     ) -> "tuple[Order, list[OrderEvent]]":
-        request_id = command.meta.id
+        """The provider shall do something with the order's payment; one command asks once for each action."""
+        request_id = command.meta.id if action != "void" else f"{command.meta.id}-void"
         order = self._with_payments(self.payments.asked(request_id, action, amount))
         asked = PaymentRequested(order=order.now, action=action, request_id=request_id, amount=amount, reason=reason)
         return order, [asked]
 
-    def _require_payment(self, connected: ShopConnections) -> None:
-        _require(connected.payment, "payment")
+    def _require_payment(self, shop: Shop) -> None:
+        _require(shop.connections.payment, "payment")
         if not self.now.payment.reference:
             raise Refused("no-payment", "the order has no payment that was begun at a provider")
 
     def _with_payments(self, payments: Payments) -> Self:
-        changes = {"payment_status": payments.status(), "paid": payments.sums()}
+        changes = {"payment_status": payments.status(self.now.totals.incl_vat.amount), "paid": payments.sums()}
         return replace(self, now=self.now.model_copy(update=changes), payments=payments)
 
-    def _with(self, ledger: Ledger) -> Self:
+    def changed(self, command: OrderCommand, **changes: Any) -> Self:
+        """The next version of the order: somebody has changed these fields of it (R008, R009, R208)."""
+        version = {
+            "version": self.now.version + 1,
+            "changed_at": self.moment or command.meta.time,
+            "changed_by": command.meta.actor,
+        }
+        return replace(self, now=self.now.model_copy(update=version | changes))
+
+    def with_units(self, command: OrderCommand, ledger: Ledger, shop: Shop, **changes: Any) -> Self:
         """The next version of the order, its units as in the ledger; whoever moves units has noticed it."""
         open_left = any("open" in states for states in ledger.values())
-        changes = {
-            "version": self.now.version + 1,
-            "lines": [line.model_copy(update={"units": dict(ledger[line.line_id])}) for line in self.now.lines],
-            "processing": "partly" if open_left else "processed",
-            "goods": goods_of(ledger),
-        }
-        return replace(self, now=self.now.model_copy(update=changes))
+        return self.changed(
+            command,
+            lines=[_line_with(line, dict(ledger[line.line_id]), shop) for line in self.now.lines],
+            processing="partly" if open_left else "processed",
+            goods=goods_of(ledger),
+            **changes,
+        )
 
     def print_document(self, command: PrintDocument) -> list[OrderEvent]:
         """Ask for a document of the order as it is now (R067, R070, R071)."""
@@ -251,13 +281,15 @@ def shipments_after(shipments: Sequence[Shipment], entry: ShipmentEntry) -> list
     return list(known.values())[:MAX_SHIPMENTS]
 
 
-def worth_of_sent(lines: Sequence[PricedLine], ledger: Ledger) -> int:
-    """What the units that are no longer waiting cost with VAT, each line's share rounded down, in minor units."""
-    sent = {
-        line_id: sum(count for state, count in states.items() if state not in WAITING | {"cancelled"})
-        for line_id, states in ledger.items()
-    }
-    return sum(line.total_incl_vat * sent[line.line_id] // line.quantity for line in lines)
+def worth_of(lines: Sequence[PricedLine], ledger: Ledger, states: Collection[UnitState]) -> int:
+    """What the units in these states cost with VAT, each line's share rounded down, in minor units."""
+    counted = {line_id: sum(units.get(state, 0) for state in states) for line_id, units in ledger.items()}
+    return sum(line.total_incl_vat * counted[line.line_id] // line.quantity for line in lines)
+
+
+def _line_with(line: PricedLine, units: Mapping[UnitState, int], shop: Shop) -> PricedLine:
+    before, after = dict(line.units) or {"open": line.quantity}, line.model_copy(update={"units": units})
+    return after if units == before else line_after(after, shop.settings)
 
 
 def _require(connection: object, name: str) -> None:

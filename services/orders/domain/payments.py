@@ -59,6 +59,14 @@ class Payments:
                 return self if before.state == "done" else self._with(key, Step(before.kind, before.amount, "failed"))
         return self
 
+    def confirmed(self, request_id: str, amount: int) -> "Payments":
+        """With money that a person has seen arrive: it needed no authorization, and is there."""
+        return self._with(request_id, Step("capture", amount, "done"))
+
+    def missing(self, total: int) -> int:
+        """What of this total has not been taken, and is not asked for."""
+        return total - self.taken()
+
     def capturable(self) -> int:
         """What may still be asked for: authorized, not let go of, neither captured nor asked for."""
         if self._any("void", "asked", "done"):
@@ -73,6 +81,10 @@ class Payments:
         """What was captured, or is asked to be."""
         return self._sum("capture", "asked", "done")
 
+    def kept(self) -> int:
+        """What was captured, or is asked to be, and is neither refunded nor asked to be."""
+        return self.taken() - self._sum("refund", "asked", "done")
+
     def sums(self) -> PaymentSums:
         """What the provider has done."""
         return PaymentSums(
@@ -81,13 +93,13 @@ class Payments:
             refunded=self._sum("refund", "done"),
         )
 
-    def status(self) -> PaymentStatus:
-        """How far the order is paid."""
+    def status(self, total: int) -> PaymentStatus:
+        """How far an order that comes to this total is paid; what was authorized is what is expected, where it was."""
         sums = self.sums()
         if sums.refunded:
             return "refunded" if sums.refunded >= sums.captured else "partly-refunded"
         if sums.captured:
-            return "captured" if sums.captured >= sums.authorized else "partly-captured"
+            return "captured" if sums.captured >= (sums.authorized or total) else "partly-captured"
         if self._any("void", "done"):
             return "voided"
         if sums.authorized:

@@ -11,6 +11,20 @@ WAITING: frozenset[UnitState] = frozenset({"open", "back-ordered"})
 ARRIVED: frozenset[UnitState] = frozenset({"delivered", "returned", "claimed", "credited"})
 BACK: frozenset[UnitState] = frozenset({"returned", "credited"})
 
+SENT_ON: frozenset[UnitState] = frozenset(STATES) - WAITING - {"cancelled"}
+"""What has left, wherever it is now."""
+
+SOURCES: Mapping[UnitState, tuple[UnitState, ...]] = {
+    "back-ordered": ("open",),
+    "shipped": ("open", "back-ordered"),
+    "delivered": ("shipped",),
+    "returned": ("delivered", "shipped"),
+    "claimed": ("delivered", "shipped"),
+    "credited": ("returned", "claimed"),
+    "cancelled": ("open", "back-ordered"),
+}
+"""From which states a unit can go to a state, the first one first (R203)."""
+
 Ledger = Mapping[str, Mapping[UnitState, int]]
 """By line, how many units are in which state; a state without units is absent."""
 

@@ -1,0 +1,73 @@
+"""Every entry of an order's log is said in words, in each language, in the shop's own names for things."""
+
+import json
+import re
+from typing import Any, get_args
+from uuid import uuid4
+
+import pytest
+
+from services.orders.entry import Entry
+from services.orders.sentences import Sentences, texts
+from shared.contracts.documents import example_of
+from shared.contracts.message import CONTRACTS, Envelope, now, read_message
+from shared.contracts.order_events import OrderEvent
+from shared.contracts.order_log import LogEntry, OrderNoted
+from shared.contracts.shop_facts import Folder
+from shared.contracts.values import Language
+from shared.messaging.outbox import noted
+from tests.builders import a_shop, stamped
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+SHOP = a_shop(folders=[Folder(id="to-be-packed", name="Att packa")])
+
+
+def example(contract: type[Any]) -> Any:
+    return read_message(Envelope.model_validate_json(json.dumps(example_of(contract))))
+
+
+def entries() -> list[LogEntry]:
+    """One of each type, and one for each event that orders notes."""
+    found: list[LogEntry] = []
+    for contract in CONTRACTS.values():
+        if issubclass(contract, LogEntry) and contract is not OrderNoted:
+            found.append(example(contract))
+        elif issubclass(contract, OrderEvent):
+            event = example(contract)
+            found.append(stamped(noted(event, event.meta.id)))
+    return found
+
+
+def said(entry: LogEntry, language: Language = "sv") -> str:
+    return Sentences(language, SHOP, "SEK").of(Entry.of(entry, now()))
+
+
+@pytest.mark.requirement("R076", "R079")
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.summary)
+def test_every_entry_is_said_in_every_language(entry: LogEntry) -> None:
+    sentences = {language: said(entry, language) for language in LANGUAGES}
+    assert len(set(sentences.values())) == 3, "no two languages say the same"
+    for sentence in sentences.values():
+        assert sentence != entry.summary
+        assert not re.search(r"[{}]", sentence)
+
+
+def test_sentences_name_what_the_shop_has_named_and_write_money_as_the_language_does() -> None:
+    events = {type(entry).__name__ + entry.summary: entry for entry in entries()}
+    assert said(events["OrderNotedorder.moved-to-folder"]) == "Flyttades till mappen Att packa (låg i Root)"
+    assert said(events["OrderNotedorder.status-changed"], "fi") == "Tilauksen tila: Käsittelyssä (oli Vastaanotettu)"
+    assert said(events["OrderNotedorder.internal-status-changed"]) == "Intern status: Att plocka (var -)"
+    assert said(events["PaymentConfirmedpayment.confirmed"], "en").endswith("by hand: SEK\u00a01,073.27")
+    assert "följesedel" in said(events["OrderNotedorder.document-requested"])
+
+
+def test_an_entry_that_nobody_has_words_for_is_called_by_its_summary() -> None:
+    entry = OrderNoted(order_id=uuid4(), outcome="done", summary="order.blessed", event_type="x", event_id="1")
+    assert said(stamped(entry)) == "order.blessed"
+
+
+def test_every_sentence_and_every_word_stands_in_all_languages_with_the_same_places() -> None:
+    for table in texts():
+        for key, text in table.items():
+            assert set(text) == set(LANGUAGES), key
+            assert len({frozenset(re.findall(r"{(\w+)}", each)) for each in text.values()}) == 1, key
