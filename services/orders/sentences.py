@@ -1,5 +1,6 @@
 """What an entry of an order's log says to people, in their language (R076): `texts.toml` has every sentence."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -47,7 +48,7 @@ class Sentences:
         text = PLACE.sub(
             lambda place: self._value(key, place[1], said.get(place[1], "")), sentences[key][self._language]
         )
-        return " ".join(text.split())
+        return re.sub(" +", " ", text).strip(" ")
 
     def _value(self, key: str, place: str, value: object) -> str:
         if place == "amount" and isinstance(value, int):
