@@ -15,19 +15,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local import postgres as pg
 from deploy.local.folders import locked_or_busy
+from tests.faults import shops_world
 from tests.faults.bugs import BUGS
 from tests.faults.chaos import Chaos, ProviderChaos
 from tests.faults.crashes import CASES, MEMBERS, crashes
 from tests.faults.fleet import LAYOUT
 from tests.faults.plan import Step, kills, odd_days, roll_out, server_away, zombies
 from tests.faults.planted_runs import Shown, show_all
-from tests.faults.rig import Report, Scenario, own_ground, run
+from tests.faults.rig import Report, Scenario, own_ground, run, servers_in
+from tests.faults.shops_run import run_shops
+from tests.faults.world import Place
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 FOLDER = Path(__file__).parents[2] / ".local" / "faults"
 LINE_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
+ERP_CLOSED_FOR = 75.0
+"""Seconds at the beginning of a run over all services."""
 SHOWN = 20
 """Findings that are shown; all of them stand in the run's folder."""
 
@@ -112,12 +118,13 @@ def quiet_console() -> Console:
     return Console(soft_wrap=True)
 
 
-def do(*scenarios: Scenario) -> None:
-    """Carries them out and ends with what they showed."""
+def do(*scenarios: Scenario, and_shops: tuple[int, int, int] | None = None) -> None:
+    """Carries them out, and a run over all services with so many orders, kills and such a seed; ends with what came."""
     console = quiet_console()
     with locked_or_busy(FOLDER / "run.lock"):
         reports = asyncio.run(carried_out(scenarios, console))
-    wrong = [report.scenario.name for report in reports if not report.verdict.good]
+        good = and_shops is None or asyncio.run(shops_carried_out(*and_shops, console))
+    wrong = [report.scenario.name for report in reports if not report.verdict.good] + ([] if good else ["shops"])
     console.print(f"[red]broken: {', '.join(wrong)}" if wrong else "[green]nothing lost, doubled, reordered or stuck")
     sys.exit(1 if wrong else 0)
 
@@ -186,6 +193,37 @@ def roll_out_and_back(orders: Orders = 300, seed: Seed = 1) -> None:
 
 
 @app.command()
+def shops(orders: Orders = 150, kills_: Annotated[int, typer.Option("--kills")] = 20, seed: Seed = 1) -> None:
+    """All services and a connected shop, half of the companies' answers lost: nothing done twice, all of it told."""
+    do(and_shops=(orders, kills_, seed))
+
+
+async def shops_carried_out(orders: int, kills_: int, seed: int, console: Console) -> bool:
+    """The run over all services; whether it was good."""
+    folder, teller = FOLDER / f"shops-{seed}", Teller(console)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "logs").mkdir(parents=True)
+    console.print(f"shops: {orders:,} orders, {kills_} kills, seed {seed}", highlight=False)
+    async with servers_in(folder) as (database, broker):
+        for service in shops_world.MIGRATIONS:
+            await pg.create_database(database.url(), service)
+        databases = {service: database.url(service) for service in shops_world.MIGRATIONS}
+        async with shops_world.the_shops_world(folder, Place(databases, broker.address, "")) as world:
+            report = await run_shops(world, orders, kills_, seed, ERP_CLOSED_FOR, teller)
+    teller.done()
+    (folder / "findings").write_text("\n".join(report.judgement.wrong))
+    table = Table(title=f"shops, seed {seed}", show_header=False)
+    for name, count in {**report.faults, **dict(sorted(report.judgement.counts.items()))}.items():
+        table.add_row(name, f"{count:,}")
+    table.add_row("settled after", f"{report.settled_in:.0f} s")
+    table.add_row("took", f"{report.took:.0f} s")
+    console.print(table)
+    for words in [*report.judgement.wrong, *report.left][:SHOWN]:
+        console.print(words, markup=False, highlight=False)
+    return not report.judgement.wrong and not report.left
+
+
+@app.command()
 def planted(numbers: Annotated[str, typer.Argument(help="Which, such as 3 or 3,7; all by default.")] = "") -> None:
     """Plant each of the twelve bugs in a copy of the tree and see that the rig names it."""
     wanted = {int(number) for number in numbers.split(",") if number}
@@ -220,6 +258,7 @@ def everything(seed: Seed = 1) -> None:
         scenario("roll-out", 300, seed, roll_out("orders", seed)),
         at_every_point(seed),
         scenario("odd", 500, seed, odd_days(SERVICES, seed)),
+        and_shops=(100, 15, seed),
     )
 
 

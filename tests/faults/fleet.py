@@ -39,6 +39,8 @@ MODULES = {
     "orders": "tests.faults.orders",
     "notifications": "services.notifications.app",
     "payer": "tests.faults.payer.app",
+    "documents": "services.documents.app",
+    "integrations": "services.integrations.app",
 }
 BEFORE = {"orders": "services.orders.app"}
 """An older version of a service: this one does not know the payer's entries yet."""
@@ -67,6 +69,8 @@ class Fleet:
     processes: dict[str, Process] = field(default_factory=dict)
     older: set[str] = field(default_factory=set)
     """The members that run the older version of their service."""
+    modules: Mapping[str, str] = field(default_factory=lambda: MODULES)
+    """What is run of each service."""
 
     def url(self, member: Member) -> str:
         """Where it serves HTTP."""
@@ -94,7 +98,7 @@ class Fleet:
         env |= imported_from(self.code)
         if crash_at:
             env[VARIABLE] = crash_at
-        module = (BEFORE if member.name in self.older else MODULES)[member.service]
+        module = (BEFORE if member.name in self.older else self.modules)[member.service]
         words = [sys.executable, "-m", module]
         process = start_process(member.name, words, self.log(member), env)
         self.processes[member.name] = process

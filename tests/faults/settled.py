@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-import httpx2
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -84,9 +83,8 @@ async def what_is_left(world: World) -> list[Left]:
 
 
 async def _untold(world: World) -> list[Left]:
-    """What the provider is about to tell of charges: it is heard before anybody judges what was said."""
-    async with httpx2.AsyncClient(base_url=world.provider_url) as http:
-        reports = (await http.get("/untold")).raise_for_status().json()["reports"]
+    """What providers are about to tell: it is heard before anybody judges what was said."""
+    reports = await world.untold()
     return [Left("provider", "report", "", f"{reports} on their way")] if reports else []
 
 

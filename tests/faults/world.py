@@ -86,13 +86,22 @@ class World:
         async with httpx2.AsyncClient(base_url=self.provider_url) as http:
             (await http.put("/chaos", json=charges.model_dump())).raise_for_status()
 
+    async def untold(self) -> int:
+        """How many reports of charges are on their way."""
+        async with httpx2.AsyncClient(base_url=self.provider_url) as http:
+            return int((await http.get("/untold")).raise_for_status().json()["reports"])
+
     async def start_outside(self, smtp_port: int, provider_port: int) -> None:
         """Starts the provider and the mail sink."""
-        sink: list[str | Path] = ["--ledger", self.mails, "--chaos", self.folder / "mail-chaos"]
-        mailsink = self._start("mailsink", ["--port", str(smtp_port), *sink])
         provider = self._start("provider", ["--port", str(provider_port), "--ledger", self.charges])
         await until_it_answers(provider, f"{self.provider_url}/readyz", within=30)
-        await eventually(lambda: mailsink.listens_on(smtp_port), timeout=30, waiting_for="the mail sink")
+        await self.start_sink(smtp_port)
+
+    async def start_sink(self, port: int) -> None:
+        """Starts the mail sink."""
+        words: list[str | Path] = ["--port", str(port), "--ledger", self.mails, "--chaos", self.folder / "mail-chaos"]
+        sink = self._start("mailsink", words)
+        await eventually(lambda: sink.listens_on(port), timeout=30, waiting_for="the mail sink")
 
     async def stop_outside(self) -> None:
         """Ends them."""

@@ -17,8 +17,8 @@ _CLICKS_AGAIN_AFTER = 0.5
 class Checkout:
     """Pays at Sandbox Pay with the shops' keys; the same order is paid once, however often it is asked for."""
 
-    def __init__(self, http: httpx2.AsyncClient, keys: Mapping[str, str]) -> None:
-        self._http, self._keys = http, keys
+    def __init__(self, http: httpx2.AsyncClient, keys: Mapping[str, str], tries: int = _TRIES) -> None:
+        self._http, self._keys, self._tries = http, keys, tries
 
     async def paid(self, asked: Asked) -> Asked:
         """The order with the payment's id, or as it is where it can come to nothing. Raises NoAnswer."""
@@ -37,7 +37,7 @@ class Checkout:
     async def _pay(self, shop: str, key: str, wanted: Mapping[str, object]) -> str:
         headers = {"Authorization": f"Bearer {self._keys[shop]}", "Idempotency-Key": key}
         words = ""
-        for _ in range(_TRIES):
+        for _ in range(self._tries):
             try:
                 answer = await self._http.post("/v1/payments", json=dict(wanted), headers=headers)
             except httpx2.TransportError as problem:  # a customer clicks again
