@@ -122,7 +122,7 @@ ACTIONS = (
         "Move to a folder",
         "Put the order into a folder, or into none.",
         asks=False,
-        example={"folder": None},
+        example={"folder": "to-be-packed"},
     ),
     Action(
         "/comments",

@@ -102,8 +102,8 @@ class HandledOrder(BaseModel):
     paid: PaymentSums
     cancelled: bool
     status: str = Field(examples=["received"])
-    internal_status: str | None
-    folder: str | None
+    internal_status: str | None = None
+    folder: str | None = None
     links: OrderLinks
 
 

@@ -16,7 +16,7 @@ from services.orders.listing import ROOT, Filter, Sort, count, list_page
 from services.orders.shops import find_shop
 from shared.contracts.order import Goods, PaymentStatus, Processing
 from shared.contracts.shop_facts import ShopSettings
-from shared.contracts.values import Identifier, Name
+from shared.contracts.values import Identifier, Line, Name, Prose
 from shared.messaging.database import Connection
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected, transaction
@@ -36,7 +36,6 @@ on conflict (shop, id) do update set name = excluded.name, filter = excluded.fil
 VIEWS = "select id, name, filter, position from saved_view where shop = $1 order by position, name, id"
 REMOVE_VIEW = "delete from saved_view where shop = $1 and id = $2 returning true"
 MAX_VIEWS = 200
-MAX_SEARCH = 10_000
 
 
 class Wanted(BaseModel):
@@ -44,9 +43,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    q: Annotated[
-        str, Field(max_length=MAX_SEARCH, description="Beginnings of words: number, name, e-mail, article.")
-    ] = ""
+    q: Annotated[Prose, Field(description="Beginnings of words: number, name, e-mail, article.")] = ""
     status: Several = []
     line_status: Several = []
     internal_status: Several = []
@@ -55,8 +52,8 @@ class Wanted(BaseModel):
     payment_status: Annotated[list[PaymentStatus], Field(max_length=50)] = []
     goods: Annotated[list[Goods], Field(max_length=50)] = []
     customer_id: Several = []
-    email: Annotated[list[Annotated[str, Field(max_length=320)]], Field(max_length=50)] = []
-    article: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)] = []
+    email: Annotated[list[Line], Field(max_length=50)] = []
+    article: Annotated[list[Line], Field(max_length=50)] = []
     attention: Annotated[bool | None, Field(description="Only those that need a person.")] = None
     message: Annotated[bool | None, Field(description="Only those with a message from the customer.")] = None
     cancelled: bool | None = None

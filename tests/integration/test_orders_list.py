@@ -129,8 +129,8 @@ async def test_orders_are_filtered(
         ("kaisa kopp", []),
         ("'; drop table orders; --", []),
         ("& | ! ( ) : *", [6, 5, 4, 3, 2, 1]),
-        ("å" * 10_000, []),
-        ("ö " * 5_000, [6, 5, 4, 2, 1]),
+        ("å" * 5_000, []),
+        ("ö " * 2_500, [6, 5, 4, 2, 1]),
     ],
 )
 @pytest.mark.usefixtures("orders")
@@ -166,7 +166,7 @@ async def test_a_cursor_is_of_one_shop_and_one_order_of_rows(
 
 async def test_what_cannot_be_looked_for_is_refused(tea: Caller) -> None:
     for wanted in ({"limit": 0}, {"limit": 201}, {"sort": "colour"}, {"colour": "blue"}, {"placed_from": "yesterday"},
-                   {"q": "å" * 10_001}, {"status": ["x"] * 51}):  # fmt: skip
+                   {"q": "å" * 5_001}, {"q": "te\x00"}, {"article": "\x00"}, {"status": ["x"] * 51}):  # fmt: skip
         assert problem(await tea.client.get("/v1/orders", params=wanted)) == (422, "invalid-request"), wanted
 
 

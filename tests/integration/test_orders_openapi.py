@@ -15,7 +15,9 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
+from services.orders.actions import router as actions
 from services.orders.api import router
+from services.orders.list_api import router as lists
 from shared.runtime.database import transaction
 from shared.runtime.http import make_app
 from shared.runtime.tokens import make_token
@@ -29,7 +31,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-DOCUMENT: dict[str, Any] = make_app("orders", [router]).openapi()
+DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions]).openapi()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 
@@ -75,7 +77,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(served: 
     for path, method in OPERATIONS:
 
         @given(case=document[path][method.upper()].as_strategy(generation_mode=mode))
-        @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         def answered(case: Case[Any]) -> None:
             case.call_and_validate(base_url=served.address, headers=headers, checks=CHECKS)
 
