@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.orders.answers import RefusingRoute
 from services.orders.asking import reader, writer
-from services.orders.listing import ROOT, Filter, Sort, count, list_page
+from services.orders.listing import ROOT, Filter, Sort, count, list_page, sums_of_customer
 from services.orders.shops import find_shop
 from shared.contracts.order import Goods, PaymentStatus, Processing
 from shared.contracts.shop_facts import ShopSettings
@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1", tags=["orders"], route_class=RefusingRoute)
 
 Several = Annotated[list[Identifier], Field(max_length=50)]
 WRONG_CURSOR = problem_response("422", "wrong-cursor", "The cursor is not of this list.")
+UNKNOWN_CUSTOMER = problem_response("404", "unknown-customer", "There is no such customer.")
 UNKNOWN_VIEW = problem_response("404", "unknown-view", "There is no such view.")
 SAVE_VIEW = """
 insert into saved_view (shop, id, name, filter, position) values ($1, $2, $3, $4, $5)
@@ -158,6 +159,28 @@ class ToDo(BaseModel):
     attention: Count
 
 
+class CustomerSums(BaseModel):
+    """What a customer's orders in one currency come to, in minor units."""
+
+    currency: str = Field(examples=["SEK"])
+    orders: int
+    cancelled: int = Field(description="How many of them were cancelled.")
+    amount: int = Field(description="What those that were not come to with VAT.")
+    paid: int = Field(description="What was captured and not refunded.")
+    first: datetime
+    last: datetime
+
+
+class CustomerPage(BaseModel):
+    """A customer, as their orders tell: how they are reached by the newest one, and what all of them come to."""
+
+    id: str
+    name: str
+    email: str
+    sums: list[CustomerSums]
+    orders: list[ListedOrder] = Field(description="The newest of them; the list has all, by `customer_id`.")
+
+
 class View(BaseModel):
     """A filter that has a name."""
 
@@ -230,6 +253,27 @@ async def list_folders(request: Request, caller: Annotated[Caller, Depends(reade
             counted, more = await count(connection, caller.shop, Wanted(folder=[folder_id]).filter())
             found.append(FolderCount(id=folder_id, name=name, count=counted, more=more))
     return Folders(folders=found)
+
+
+@router.get("/customers/{customer_id}", summary="Read a customer", responses={404: UNKNOWN_CUSTOMER})
+async def read_customer(
+    request: Request, caller: Annotated[Caller, Depends(reader)], customer_id: Identifier
+) -> CustomerPage:
+    """A customer's history and sums (R112): whoever has orders under this id is one."""
+    async with connected(request.app.state.pool) as connection:
+        shop = await the_shop(connection, caller)
+        sums = await sums_of_customer(connection, caller.shop, customer_id)
+        page = await list_page(connection, caller.shop, Wanted(customer_id=[customer_id]).filter())
+    if not page.rows:
+        raise Problem(404, "unknown-customer", "There is no such customer.")
+    orders = [listed(row, overdue_before(shop)) for row in page.rows]
+    return CustomerPage(
+        id=customer_id,
+        name=orders[0].name,
+        email=orders[0].email,
+        sums=[CustomerSums.model_validate(dict(row)) for row in sums],
+        orders=orders,
+    )
 
 
 @router.get("/views", summary="List saved views")

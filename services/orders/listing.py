@@ -32,6 +32,14 @@ body->'customer'->>'email' as email, body->'customer'->>'customer_id' as custome
 body->>'changed_at' as changed_at, body->>'changed_by' as changed_by, body->'attention' as attention
 """
 
+OF_CUSTOMER = """
+select body->>'currency' as currency, count(*) as orders, min(placed_at) as first, max(placed_at) as last,
+  count(*) filter (where tags @> array['x']) as cancelled,
+  coalesce(sum((body#>>'{totals,incl_vat,amount}')::bigint) filter (where not tags @> array['x']), 0)::bigint as amount,
+  coalesce(sum((body#>>'{paid,captured}')::bigint - (body#>>'{paid,refunded}')::bigint), 0)::bigint as paid
+from orders where shop = $1 and tags @> $2::text[] group by 1 order by 1
+"""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -151,3 +159,8 @@ def read_cursor(cursor: str, shop: str, sort: Sort) -> tuple[Any, UUID]:
     if (of_shop, of_sort) != (shop, sort):
         raise Refused("wrong-cursor", "the cursor is of another list")
     return found
+
+
+async def sums_of_customer(connection: Connection, shop: str, customer_id: str) -> list[asyncpg.Record]:
+    """What the orders of a customer come to, one row for each currency; none where there is no such customer."""
+    return list(await connection.fetch(OF_CUSTOMER, shop, [f"c:{customer_id}"]))

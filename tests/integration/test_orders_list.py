@@ -208,3 +208,35 @@ async def test_a_view_is_kept_changed_and_forgotten(tea: Caller, call_as: CallAs
     )
     assert (await tea.client.delete("/v1/views/today")).status_code == 204
     assert problem(await tea.client.delete("/v1/views/today")) == (404, "unknown-view")
+
+
+@pytest.mark.requirement("R023", "R111", "R112")
+async def test_a_customer_is_known_by_their_orders_and_what_they_come_to(
+    orders_alone: OrdersAlone, tea: Caller, call_as: CallAs
+) -> None:
+    kaisa = KAISA.model_copy(update={"customer_id": "C-9"})
+    placed = [an_order(customer=kaisa, placed_at=NOW - timedelta(hours=hours)) for hours in (3, 2, 1)]
+    for order in placed:
+        assert (await tea.place(to_place(order))).status_code == 201
+    await tea.handle(placed[0].id, "cancel")
+    await tea.handle(placed[1].id, "confirm-payment")
+    await tea.handle(placed[2].id, "contact", email="kaisa@uusi.example")
+    customer = (await tea.client.get("/v1/customers/C-9")).json()
+    assert (customer["name"], customer["email"]) == ("Kaisa Mäkelä", "kaisa@uusi.example")
+    assert [order["number"] for order in customer["orders"]] == [3, 2, 1]
+    (sums,) = customer["sums"]
+    assert (sums["currency"], sums["orders"], sums["cancelled"]) == ("SEK", 3, 1)
+    assert (sums["amount"], sums["paid"]) == (2 * 22700, 22700)
+    assert datetime.fromisoformat(sums["first"]) == NOW - timedelta(hours=3)
+    await orders_alone.save(a_shop(shop="other-shop"))
+    for caller, name in ((tea, "C-8"), (await call_as("other-shop"), "C-9")):
+        assert problem(await caller.client.get(f"/v1/customers/{name}")) == (404, "unknown-customer")
+
+
+@pytest.mark.requirement("R114")
+async def test_an_order_that_is_attached_to_an_account_is_in_its_history(tea: Caller) -> None:
+    order = an_order()
+    await tea.place(to_place(order))
+    for customer_id, status in (("C-9", 200), (None, 404)):
+        await tea.handle(order.id, "customer", customer_id=customer_id)
+        assert (await tea.client.get("/v1/customers/C-9")).status_code == status
