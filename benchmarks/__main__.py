@@ -9,16 +9,20 @@ import uvloop
 from benchmarks import (
     accept,
     bulk,
+    documents,
     effects,
     first_order,
+    handovers,
     idle,
     ingest,
     lanes,
     latency,
     member,
+    memory,
     reaction,
     relay,
     snapshot,
+    story,
 )
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, table, the_load, the_machine
@@ -32,23 +36,29 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "ingest": ingest.measure,
     "lanes": lanes.measure,
     "effects": effects.measure,
+    "handovers": handovers.measure,
+    "documents": documents.measure,
     "latency": latency.measure,
     "reaction": reaction.measure,
     "member": member.measure,
     "snapshot": snapshot.measure,
+    "story": story.measure,
     "idle": idle.measure,
+    "memory": memory.measure,
     "first-order": first_order.measure,
     "first-order-cold": first_order.measure_cold,
 }
-ONLY_BY_NAME = {"first-order-cold"}
-NAMES = f"Of {', '.join(BENCHMARKS)}; without one all but {', '.join(ONLY_BY_NAME)}."
+ONLY_BY_NAME = {"first-order-cold", "memory"}
+NAMES = f"Of {', '.join(BENCHMARKS)}; without one all but {', '.join(sorted(ONLY_BY_NAME))}."
 
 
 def main(
-    names: Annotated[
-        list[str] | None, typer.Argument(help=f"Of {', '.join(BENCHMARKS)}; without one all but the cold one.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help=NAMES)] = None,
     *,
+    orders: Annotated[
+        int | None,
+        typer.Option(help=f"For story and memory, in place of {story.ORDERS:,} and {memory.ORDERS:,}.", min=1),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work and no warm-up: does it run?")] = False,
 ) -> None:
     """Measure on the servers named by TEST_DATABASE_URL and TEST_KAFKA, else on ones started for this alone."""
@@ -57,13 +67,13 @@ def main(
     if unknown:
         raise typer.BadParameter(f"there is no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     configure_logging("benchmarks", "error")
-    uvloop.run(_run(chosen, quick=quick))
+    uvloop.run(_run(chosen, quick=quick, orders=orders))
 
 
-async def _run(names: list[str], *, quick: bool) -> None:
+async def _run(names: list[str], *, quick: bool, orders: int | None) -> None:
     rows: list[Row] = []
     progress("starting the servers …")
-    async with the_world(quick=quick) as world:
+    async with the_world(quick=quick, orders=orders) as world:
         progress("")
         print(await the_machine(world.postgres_url))
         for name in names:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 import httpx2
 
-from benchmarks.material import event_letter, new_order_id
+from benchmarks.material import Letter, event_letter, new_order_id
 from benchmarks.rounds import Counted, in_turn, rate_of, running
 from benchmarks.rows import Row, Target
 from benchmarks.world import KIT_MIGRATIONS, READY_WITHIN, World
@@ -82,7 +82,7 @@ async def _ours(pool: asyncpg.Pool, dsn: str, charge: Charge, count: int) -> flo
         return [entry_about(event)]
 
     await pool.execute(EMPTY)
-    await _fill(IngestStore(pool, ORDERS_EVENTS, [group]), count)
+    await fill(IngestStore(pool, ORDERS_EVENTS, [group]), event_letter(), count)
     made = Counted(metrics.effects, kind="bench", outcome="done")
     async with running(OutsideWorker(pool, dsn, [group], Outbox("/bench", bell), bell, {Effects: Effects(pool)})):
         rate = await rate_of(made.now, count)
@@ -105,8 +105,8 @@ def entry_about(event: OrderPlaced) -> MessageSent:
     )
 
 
-async def _fill(store: IngestStore, count: int) -> None:
-    letter = event_letter()
+async def fill(store: IngestStore, letter: Letter, count: int) -> None:
+    """Take in so many copies of the letter, each about another order."""
     subjects = [new_order_id() for _ in range(count)]
     for begin in range(0, count, BATCH):
         await store.take(

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import psutil
-
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, Target
+from benchmarks.used import cpu_seconds
 from benchmarks.world import World
 from shared.contracts.topics import ORDERS_EVENTS
 
@@ -52,16 +51,7 @@ async def _stack(world: World, dsn: str, other_dsn: str, prefix: str) -> AsyncIt
 async def _used(world: World, pids: Mapping[str, int], what: str) -> dict[str, float]:
     progress(f"  {what}: {world.seconds(SECONDS):g} s …")
     await asyncio.sleep(world.seconds(SETTLED_AFTER))
-    before = {name: _seconds_of(pid) for name, pid in pids.items()}
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     await asyncio.sleep(world.seconds(SECONDS))
-    after = {name: _seconds_of(pid) for name, pid in pids.items()}
+    after = {name: cpu_seconds(pid) for name, pid in pids.items()}
     return {name: 100 * (after[name] - before[name]) / world.seconds(SECONDS) for name in pids}
-
-
-def _seconds_of(pid: int) -> float:
-    """CPU seconds of a process, its children, and those of them that have ended."""
-    process = psutil.Process(pid)
-    own = process.cpu_times()
-    living = [child.cpu_times() for child in process.children(recursive=True)]
-    ended = own.children_user + own.children_system
-    return own.user + own.system + ended + sum(times.user + times.system for times in living)

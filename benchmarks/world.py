@@ -43,10 +43,16 @@ class World:
     quick: bool = False
     postgres_pid: int | None = None
     kafka_pid: int | None = None
+    orders: int | None = None
+    """How many orders are placed where whole orders are, if somebody said so."""
 
     def size(self, count: int) -> int:
         """So many things, or a tenth of them."""
         return max(1, count // 10) if self.quick else count
+
+    def whole_orders(self, usual: int) -> int:
+        """So many as somebody said, else as usual."""
+        return self.orders or self.size(usual)
 
     def seconds(self, count: float) -> float:
         """So many seconds, or a tenth of them."""
@@ -138,7 +144,7 @@ class Running:
 
 
 @asynccontextmanager
-async def the_world(*, quick: bool) -> AsyncIterator[World]:
+async def the_world(*, quick: bool, orders: int | None = None) -> AsyncIterator[World]:
     """The servers named by TEST_DATABASE_URL and TEST_KAFKA; each that is not named is started for this run alone."""
     folder = cache_folder() / "benchmarks"
     database_url, broker = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_KAFKA")
@@ -159,7 +165,7 @@ async def the_world(*, quick: bool) -> AsyncIterator[World]:
             started = await kafka.start(folder / "kafka", *ports, folder / "logs" / "kafka.log")
             undo.push_async_callback(started.stop)
             broker, broker_pid = started.bootstrap, started.process.pid
-        yield World(database_url, broker, folder, quick, database_pid, broker_pid)
+        yield World(database_url, broker, folder, quick, database_pid, broker_pid, orders)
 
 
 async def _execute(url: str, statement: str) -> None:

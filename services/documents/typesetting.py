@@ -50,7 +50,7 @@ class Typesetting:
 
     def pages(self, request: PrintRequest) -> bytes:
         """The PDF. Raises Fault where the template is wrong; TextsIncomplete, OSError for a folder that is."""
-        inputs = {"data": json.dumps(self._given(request))}
+        inputs = {"data": json.dumps(self.given(request))}
         compiler = self._compilers(request.document)
         try:
             return self._set(compiler, inputs, strict=True)
@@ -65,15 +65,8 @@ class Typesetting:
         """What the file is called when it is saved."""
         return self._texts(request.document)[request.language]("file_name", number=str(request.order.number)) + ".pdf"
 
-    def _set(self, compiler: typst.Compiler, inputs: dict[str, str], *, strict: bool) -> bytes:
-        pdf = compiler.compile(format="pdf", sys_inputs=inputs, pdf_standards=[*STANDARDS] if strict else [])
-        assert isinstance(pdf, bytes)  # noqa: S101 - a PDF is one file
-        return pdf
-
-    def _compiler(self, kind: DocumentKind) -> typst.Compiler:
-        return typst.Compiler(str(self._folder / kind / "page.typ"), root=str(self._folder), ignore_system_fonts=True)
-
-    def _given(self, request: PrintRequest) -> dict[str, Any]:
+    def given(self, request: PrintRequest) -> dict[str, Any]:
+        """What the template is given."""
         formats = Formats(request.language, request.shop.time_zone)
         order = order_shown(request.order, request.shop, formats)
         texts = self._texts(request.document)[request.language]
@@ -92,6 +85,14 @@ class Typesetting:
             "printed": {"day": formats.local_day(request.at), "time": formats.local_time(request.at)},
             "date": {name: getattr(at, name) for name in ("year", "month", "day", "hour", "minute", "second")},
         }
+
+    def _set(self, compiler: typst.Compiler, inputs: dict[str, str], *, strict: bool) -> bytes:
+        pdf = compiler.compile(format="pdf", sys_inputs=inputs, pdf_standards=[*STANDARDS] if strict else [])
+        assert isinstance(pdf, bytes)  # noqa: S101 - a PDF is one file
+        return pdf
+
+    def _compiler(self, kind: DocumentKind) -> typst.Compiler:
+        return typst.Compiler(str(self._folder / kind / "page.typ"), root=str(self._folder), ignore_system_fonts=True)
 
 
 def _row(units: Units, line: LineShown, formats: Formats) -> dict[str, str]:
