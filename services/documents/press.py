@@ -7,11 +7,12 @@ from pathlib import Path
 
 from services.documents import metrics
 from services.documents.typesetting import TEMPLATES, PrintRequest
+from shared.runtime.child import MEMORY
 from shared.runtime.children import Children
 from shared.runtime.frames import read_frame
 
-USES = 300
-"""Documents until a process is replaced: Typst keeps what it has set, and large orders add up."""
+KEEPS = MEMORY * 6 // 10
+"""Bytes after which a process is replaced: Typst keeps what it has set, 70 MB of an order of a thousand lines."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Press:
             str(folder),
             seconds=seconds,
             count=presses,
-            uses=USES,
+            keeps=KEEPS,
             started=metrics.presses_started.inc,
         )
 

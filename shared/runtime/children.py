@@ -6,9 +6,11 @@ None of them can stop the service or sees its secrets, because a child inherits 
 import asyncio
 import contextlib
 import os
+import resource
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
+from pathlib import Path
 
 from shared.runtime.child import MADE, Fault
 from shared.runtime.frames import HEAD, frame
@@ -27,7 +29,8 @@ class Children:
     """Makes things in at most `count` processes, each one at a time, started when they are first needed.
 
     A child is `python -m <module> <arguments> <seconds>` and serves as `shared.runtime.child` does. `started` is called
-    for each one that is started. After `uses` answers a child is replaced, where what it keeps would grow.
+    for each one that is started. A child that has taken more than `keeps` bytes of addresses is replaced after its
+    answer, before it reaches its limit.
     """
 
     def __init__(
@@ -36,11 +39,11 @@ class Children:
         *arguments: str,
         seconds: float,
         count: int = 1,
-        uses: int | None = None,
+        keeps: int | None = None,
         started: Callable[[], None],
     ) -> None:
         self._command = (sys.executable, "-m", module, *arguments, str(seconds + 1))
-        self._seconds, self._count, self._uses, self._started = seconds, count, uses, started
+        self._seconds, self._count, self._keeps, self._started = seconds, count, keeps, started
         self._turns = asyncio.Semaphore(count)
         self._idle = [_Child() for _ in range(count)]
 
@@ -51,7 +54,7 @@ class Children:
             try:
                 await self._ready(child)
                 answer = await child.exchange(request, self._seconds)
-                if child.answers == self._uses:
+                if self._keeps is not None and child.taken() > self._keeps:
                     await child.kill()
             finally:
                 self._idle.append(child)
@@ -79,7 +82,6 @@ class _Child:
 
     def __init__(self) -> None:
         self._process: Process | None = None
-        self.answers = 0
 
     @property
     def running(self) -> bool:
@@ -89,8 +91,17 @@ class _Child:
     def dead(self) -> bool:
         return self._process is not None and self._process.returncode is not None
 
+    def taken(self) -> int:
+        """Bytes of its address space; 0 where the system does not say."""
+        if self._process is None:
+            return 0
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[0]
+        except OSError:
+            return 0
+        return int(pages) * resource.getpagesize()
+
     async def start(self, command: tuple[str, ...]) -> None:
-        self.answers = 0
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=PIPE,
@@ -105,9 +116,7 @@ class _Child:
         assert process is not None  # noqa: S101 - it was started
         assert process.stdin is not None  # noqa: S101 - it was started with a pipe
         process.stdin.write(frame(request))
-        answer = await self._answer(process, seconds)
-        self.answers += 1
-        return answer
+        return await self._answer(process, seconds)
 
     async def _answer(self, process: Process, seconds: float) -> bytes:
         """What it says next; if it does not, it is killed, so that no late answer is taken for another's."""

@@ -43,15 +43,16 @@ async def test_each_press_prints_one_after_the_other_and_stays(press: Press) -> 
     assert 1 <= len(presses()) <= 2
 
 
-async def test_a_press_is_replaced_before_what_it_keeps_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.documents.press.USES", 3)
-    short = Press(seconds=30)
-    seen = set()
-    for number in range(7):
-        await short.print(a_request(number + 1))
+async def test_large_orders_are_printed_one_after_the_other_by_presses_that_are_replaced_in_time() -> None:
+    press, seen = Press(seconds=30), set()
+    for number in range(14):
+        lines = [a_line(line_id=str(line), name=f"Sencha {number} {line}") for line in range(1_114)]
+        order = an_order(number=number + 1, lines=lines)
+        request = PrintRequest(document="pick-list", language="sv", at=AT, order=order, shop=a_shop())
+        assert (await press.print(request)).content.startswith(b"%PDF-")
         seen |= {process.pid for process in presses()}
-    await short.close()
-    assert len(seen) == 3
+    await press.close()
+    assert 1 < len(seen) < 7, "more than one, and each for more than one document"
 
 
 async def test_an_endless_document_is_killed_and_the_next_is_printed(tmp_path: Path) -> None:
