@@ -227,21 +227,21 @@ async def print_document(command: PrintDocument, orders: Orders) -> Said:
 @reports.on(PaymentEntry)
 async def record_payment(entry: PaymentEntry, orders: Orders) -> Said:
     """What the payment provider did changes how far the order is paid."""
-    return reported(entry, orders)
+    return await reported(entry, orders)
 
 
 @reports.on(ShipmentEntry)
 async def record_shipment(entry: ShipmentEntry, orders: Orders) -> Said:
     """What the carrier did changes where the order's shipments are."""
-    return reported(entry, orders)
+    return await reported(entry, orders)
 
 
-def reported(entry: LogEntry, orders: Orders) -> Said:
+async def reported(entry: LogEntry, orders: Orders) -> Said:
     """The order is changed by the report, where there is such an order: a restore may have lost it."""
     order = orders.opened(entry.order_id, entry.meta.shop)
     if order is None:
         return []
-    order, events = order.reported(entry)
+    order, events = order.reported(entry, await orders.shop_and_connections(entry.meta.shop))
     orders.save(order)
     return events
 

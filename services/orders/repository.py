@@ -76,7 +76,7 @@ class Orders:
         """Lock and load the orders that these messages are about, sorted by id, and what their shops have connected."""
         ids = sorted({message.order_id for message in messages if isinstance(message, OrderCommand | LogEntry)})
         self._stored = {row["id"]: row for row in await self._connection.fetch(LOCK, ids)}
-        shops = {message.meta.shop for message in messages if not isinstance(message, PlaceOrder | LogEntry)}
+        shops = {message.meta.shop for message in messages if not isinstance(message, PlaceOrder)}
         if shops:
             await self._load_connections(shops)
 

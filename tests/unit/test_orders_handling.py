@@ -95,9 +95,9 @@ def after(order: Order, *commands: Any) -> Order:
 
 def authorized(order: Order, captured: int = 0) -> Order:
     common: dict[str, Any] = {"order_id": ID, "outcome": "done", "summary": "x"}
-    order, _ = order.reported(PaymentAuthorized(**common, amount=order.now.totals.incl_vat.amount))
+    order, _ = order.reported(PaymentAuthorized(**common, amount=order.now.totals.incl_vat.amount), SHOP)
     if captured:
-        order, _ = order.reported(PaymentCaptured(**common, amount=captured, transaction_id="t-1"))
+        order, _ = order.reported(PaymentCaptured(**common, amount=captured, transaction_id="t-1"), SHOP)
     return order
 
 

@@ -65,7 +65,7 @@ def authorized(amount: int = 7900, **changes: Any) -> Order:
 
 def heard(order: Order, *entries: LogEntry) -> Order:
     for entry in entries:
-        order, _ = order.reported(entry)
+        order, _ = order.reported(entry, ALL)
     return order
 
 
@@ -90,11 +90,11 @@ def captured(event: PaymentRequested, amount: int | None = None) -> PaymentCaptu
 
 def test_an_authorization_is_told_once_and_shown_on_the_order() -> None:
     order = an_order_with_payment()
-    after, (event,) = order.reported(PaymentAuthorized(**COMMON, amount=7900))
+    after, (event,) = order.reported(PaymentAuthorized(**COMMON, amount=7900), ALL)
     assert isinstance(event, PaymentStatusChanged)
     assert (event.order.payment_status, event.order.paid.authorized) == ("authorized", 7900)
     assert after.now.version == order.now.version, "it counts what people change"
-    assert after.reported(PaymentAuthorized(**COMMON, amount=7900)) == (after, [])
+    assert after.reported(PaymentAuthorized(**COMMON, amount=7900), ALL) == (after, [])
 
 
 def test_all_that_is_authorized_is_captured_and_no_more() -> None:
@@ -109,7 +109,7 @@ def test_all_that_is_authorized_is_captured_and_no_more() -> None:
 def test_a_capture_that_was_declined_may_be_asked_for_again() -> None:
     order, event = capture(authorized(), 5000)
     no = PaymentDeclined(**COMMON, request_id=event.request_id, action="capture", reason="card-expired")
-    order, events = order.reported(no)
+    order, events = order.reported(no, ALL)
     assert (order.now.payment_status, events) == ("authorized", [])
     again, second = capture(order)
     assert (second.amount, again.payments.capturable()) == (7900, 0)
@@ -179,6 +179,20 @@ def test_shipping_captures_what_was_sent_and_at_last_all_the_rest_where_the_shop
     order, events = order.process(stamped(ProcessOrder(order_id=uuid4())), WHEN_SHIPPED)
     assert [event.amount for event in events if isinstance(event, PaymentRequested)] == [6900]
     assert order.payments.capturable() == 0
+
+
+@pytest.mark.requirement("R103")
+def test_what_was_sent_before_its_payment_was_known_to_be_good_is_captured_when_it_is() -> None:
+    good = stamped(PaymentAuthorized(**COMMON, amount=7900), source="/integrations/payment")
+    first = [LineUnits(line_id="1", units=1)]
+    part, _ = move(an_order_with_payment(), stamped(ShipUnits(order_id=uuid4(), units=first)), WHEN_SHIPPED)
+    order, (changed, asked) = part.reported(good, WHEN_SHIPPED)
+    assert isinstance(changed, PaymentStatusChanged)
+    assert isinstance(asked, PaymentRequested)
+    assert (asked.action, asked.amount, asked.request_id) == ("capture", 1000, good.meta.id)
+    assert order.reported(good, WHEN_SHIPPED)[1] == [], "told twice, asked once"
+    for shop in (ALL, NOTHING):
+        assert [type(event).__name__ for event in part.reported(good, shop)[1]] == ["PaymentStatusChanged"]
 
 
 @pytest.mark.parametrize("shop", [ALL, NOTHING])

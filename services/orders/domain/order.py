@@ -47,6 +47,7 @@ from shared.contracts.order_events import (
 )
 from shared.contracts.order_log import (
     LogEntry,
+    PaymentAuthorized,
     PaymentConfirmed,
     PaymentEntry,
     ShipmentBooked,
@@ -190,22 +191,26 @@ class Order:
         _require(shop.connections.erp, "erp")
         return [TransferRequested(order=self.now, request_id=command.meta.id)]
 
-    def reported(self, entry: LogEntry) -> "tuple[Order, list[OrderEvent]]":
+    def reported(self, entry: LogEntry, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
         """What another service has done changes how far the order is paid, and where its shipments are.
 
+        Where units had left before their payment was known to be good, it is captured now, if the shop's rule says so.
         The version stays: it counts what people change.
         """
         if isinstance(entry, PaymentEntry):
             order = self._with_payments(self.payments.reported(entry))
             paid = (order.now.payment_status, order.now.paid) != (self.now.payment_status, self.now.paid)
-            return order, [PaymentStatusChanged(order=order.now)] if paid else []
+            events: list[OrderEvent] = [PaymentStatusChanged(order=order.now)] if paid else []
+            if isinstance(entry, PaymentAuthorized) and paid and units_in(ledger_of(self.now.lines), SENT_ON):
+                return order.captured_by_rule(entry, shop, events)
+            return order, events
         if isinstance(entry, ShipmentEntry):
             shipments = shipments_after(self.now.shipments, entry)
             return replace(self, now=self.now.model_copy(update={"shipments": shipments})), []
         return self, []
 
     def captured_by_rule(
-        self, command: OrderCommand, shop: Shop, events: list[OrderEvent]
+        self, cause: Message, shop: Shop, events: list[OrderEvent]
     ) -> "tuple[Order, list[OrderEvent]]":
         """What was sent costs what it costs; when nothing waits, all but what was cancelled is taken."""
         payment = shop.connections.payment
@@ -218,14 +223,14 @@ class Order:
             due -= worth_of(self.now.lines, ledger, {"cancelled"})
         if rule == "by-hand" or not self.now.payment.reference or due <= 0:
             return self, events
-        order, asked = self.asked(command, "capture", due)
+        order, asked = self.asked(cause, "capture", due)
         return order, [*events, *asked]
 
     def asked(
-        self, command: OrderCommand, action: PaymentAction, amount: int, reason: str = ""
+        self, cause: Message, action: PaymentAction, amount: int, reason: str = ""
     ) -> "tuple[Order, list[OrderEvent]]":
-        """The provider shall do something with the order's payment; one command asks once for each action."""
-        request_id = command.meta.id if action != "void" else f"{command.meta.id}-void"
+        """The provider shall do something with the order's payment; one cause asks once for each action."""
+        request_id = cause.meta.id if action != "void" else f"{cause.meta.id}-void"
         order = self._with_payments(self.payments.asked(request_id, action, amount))
         asked = PaymentRequested(order=order.now, action=action, request_id=request_id, amount=amount, reason=reason)
         return order, [asked]
