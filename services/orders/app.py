@@ -15,6 +15,7 @@ from services.orders.overdue import Overdue
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
+from services.orders.shop_api import router as shop
 from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
 from shared.contracts.message import Message, personal_field_names
@@ -78,7 +79,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, documents, operators),
+        routers=(lists, router, actions, shop, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -10,7 +10,8 @@ import typer
 from pydantic import ValidationError
 
 import services.orders
-from services.orders.shops import find_shop, list_shops, save_shop
+from services.orders.shops import LOCK, change_shop, find_shop, list_shops
+from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.outbox import Outbox
 from shared.messaging.wakeup import Bell
@@ -25,7 +26,6 @@ MIGRATIONS: Sequence[Folder] = (
     KIT_MIGRATIONS,
     ("orders", Path(services.orders.__path__[0]) / "sql" / "migrations"),
 )
-LOCK = "select from shop where shop = $1 for update"
 LOST = """
 select order_id::text, shop, min(at) as since, count(*) as entries from timeline t
 where order_id in (select order_id from timeline where from_before_restore)
@@ -205,7 +205,10 @@ async def _save(
         settings = settings_from({**known, **fields})
         changed = differences(before, settings)
         if changed or again:
-            await save_shop(connection, settings, outbox, actor)
+            try:
+                await change_shop(connection, before, settings, outbox, actor)
+            except Refused as refusal:
+                raise NotSettings(f"{refusal.reason}: {refusal.detail}") from None
         return changed
 
 

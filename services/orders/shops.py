@@ -2,6 +2,7 @@
 
 import time
 
+from services.orders.domain.statuses import catalogue_of, require_usable
 from shared.contracts.message import Meta, new_id, now
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
@@ -13,6 +14,10 @@ insert into shop (shop, settings) values ($1, $2)
 on conflict (shop) do update set settings = excluded.settings, changed_at = clock_timestamp()
 """
 FIND = "select settings from shop where shop = $1"
+LOCK = "select from shop where shop = $1 for update"
+HAS_ORDERS = "select exists (select from orders where shop = $1 and tags @> $2::text[])"
+TAGS = {"order": "s", "line": "l", "internal": "i"}
+"""As in `order_tags`."""
 LIST = "select settings from shop order by shop"
 
 
@@ -43,6 +48,30 @@ async def save_shop(connection: Connection, settings: ShopSettings, outbox: Outb
         id=new_id(), source=outbox.source, subject=settings.subject, shop=settings.shop, actor=actor, time=now()
     )
     await outbox.append(connection, [(cause, [settings])])
+
+
+async def change_shop(
+    connection: Connection, before: ShopSettings | None, after: ShopSettings, outbox: Outbox, actor: str
+) -> None:
+    """Store a shop's changed settings, as `save_shop` does, where its orders allow it.
+
+    Raises Refused: `status-in-use`, `status-twice`, `folder-in-use`.
+    """
+    gone = [] if before is None else [(s.axis, s.id) for s in catalogue_of(before)]
+    kept = {(status.axis, status.id) for status in catalogue_of(after)}
+    gone = [each for each in gone if each not in kept]
+    in_use = [each for each in gone if await _has_orders(connection, after.shop, f"{TAGS[each[0]]}:{each[1]}")]
+    require_usable(after, in_use)
+    folders = {folder.id for folder in after.folders}
+    for folder in before.folders if before is not None else ():
+        if folder.id not in folders and await _has_orders(connection, after.shop, f"f:{folder.id}"):
+            raise Refused("folder-in-use", f"orders lie in the folder {folder.id}")
+    await save_shop(connection, after, outbox, actor)
+
+
+async def _has_orders(connection: Connection, shop: str, tag: str) -> bool:
+    found: bool = await connection.fetchval(HAS_ORDERS, shop, [tag])
+    return found
 
 
 async def find_shop(connection: Connection, shop: str) -> ShopSettings | None:

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi import checks
 from services.orders.actions import router as actions
 from services.orders.api import router
 from services.orders.list_api import router as lists
+from services.orders.shop_api import router as shop
 from shared.runtime.database import transaction
 from shared.runtime.http import make_app
 from shared.runtime.tokens import make_token
@@ -31,7 +32,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions]).openapi()
+DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions, shop]).openapi()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 
@@ -46,7 +47,9 @@ class Served:
 async def serve(url: str, served: Served, started: threading.Event, stopping: asyncio.Event) -> None:
     async with orders_on(url) as alone:
         async with transaction(alone.pool) as connection:
-            served.token = await make_token(connection, "nordic-tea", "a test", ["orders:read", "orders:write"])
+            served.token = await make_token(
+                connection, "nordic-tea", "a test", ["orders:read", "orders:write", "shop:write"]
+            )
         server = uvicorn.Server(uvicorn.Config(app_of(alone), port=0, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())
         await eventually(lambda: server.started)

@@ -30,6 +30,8 @@ def entries() -> list[LogEntry]:
     """One of each type, and one for each event that orders notes."""
     found: list[LogEntry] = []
     for contract in CONTRACTS.values():
+        if not contract.__module__.startswith("shared.contracts."):  # one that a test has made
+            continue
         if issubclass(contract, LogEntry) and contract is not OrderNoted:
             found.append(example(contract))
         elif issubclass(contract, OrderEvent):
