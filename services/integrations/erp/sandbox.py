@@ -15,7 +15,7 @@ from services.integrations.calling import Calling, NotAnAnswer
 from services.integrations.connections import Connection
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.values import minor_digits
-from shared.messaging.effects import Done, Failed, Permit
+from shared.messaging.effects import Done, Failed, NotSent, Permit
 
 CLEAR_NO = frozenset({400, 401, 404, 422})
 RACED = frozenset({409, 412})
@@ -51,7 +51,7 @@ class SandboxErp:
             body = json.dumps(sales_order(order)).encode()
         except NoVatCode as error:
             return Failed("no-vat-code", str(error))
-        there = await self._there(order)
+        there = await self._asked_first(order)
         if there is None:
             answer = await self._calling.send("POST", "/api/salesorders", permit, body=body)
         elif there["remarks"] == note_of(order):
@@ -69,6 +69,13 @@ class SandboxErp:
     async def close(self) -> None:
         """See ErpSystem."""
         await self._calling.close()
+
+    async def _asked_first(self, order: OrderSnapshot) -> dict[str, Any] | None:
+        """What is there already. Raises NotSent where that cannot be said: nothing was told then."""
+        try:
+            return await self._there(order)
+        except (NotAnAnswer, httpx2.TransportError) as error:
+            raise NotSent(f"the ERP system did not say what it has: {error}") from error
 
     async def _there(self, order: OrderSnapshot) -> dict[str, Any] | None:
         found = await self._calling.look("/api/salesorders", externalReference=str(order.id))
