@@ -1,4 +1,4 @@
-"""Whose order a thing is that a provider tells of, by what the provider calls it."""
+"""Whose order a thing is that a provider tells of, by what the provider calls it, or we do."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from shared.runtime.database import Pool, connected
 REMEMBER = """
 insert into known_there (shop, kind, reference, order_id) values ($1, $2, $3, $4) on conflict do nothing
 """
-FIND = "select order_id from known_there where shop = $1 and kind = $2 and reference = $3"
+FIND = "select order_id from known_there where shop = $1 and kind = $2 and reference = any($3) limit 1"
 
 
 class KnownThere:
@@ -24,7 +24,7 @@ class KnownThere:
             await connection.execute(REMEMBER, shop, kind, reference, order_id)
 
 
-async def order_of(connection: Connection, shop: str, kind: Kind, reference: str) -> UUID | None:
-    """The order that this reference is about, where one is known."""
-    found: UUID | None = await connection.fetchval(FIND, shop, kind, reference)
+async def order_of(connection: Connection, shop: str, kind: Kind, *references: str) -> UUID | None:
+    """The order that one of these references is about, where one is known."""
+    found: UUID | None = await connection.fetchval(FIND, shop, kind, references)
     return found

@@ -32,7 +32,7 @@ def provider_told(told: Told, order_id: UUID) -> ProviderTold:
 def shipping_news(carrier: Carrier, body: bytes) -> News | None:
     """What a carrier tells."""
     seen = carrier.seen(body)
-    return None if seen is None else News(seen.shipment_id, partial(carrier_told, seen))
+    return None if seen is None else News(seen.shipment_id, partial(carrier_told, seen), ours=seen.key)
 
 
 def carrier_told(seen: Seen, order_id: UUID) -> CarrierTold:

@@ -44,6 +44,8 @@ class News:
     """What the call would have given, where one of ours made it happen."""
     failed: bool = False
     """Whether it did not happen after all; of what was not ours that says nothing."""
+    ours: str = ""
+    """What we call that thing, where the provider says that too: its own name may have been lost with its answer."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ async def take(
     if news.key and await settled(database, news):
         metrics.webhooks.labels(kind, "ours").inc()
         return
-    order_id = await order_of(database, shop, kind, news.reference)
+    order_id = await order_of(database, shop, kind, news.reference, news.ours)
     if order_id is None or news.failed:
         metrics.webhooks.labels(kind, "unmatched").inc()
         log.warning("webhook about nothing that is known", kind=kind, shop=shop, reference=news.reference)

@@ -18,9 +18,11 @@ from deploy.local.sandbox.webhooks import signature
 from services.integrations.accounts import Accounts
 from services.integrations.connections import Connection, Connections, save_connection
 from services.integrations.known_there import KnownThere
-from services.integrations.news import payment_news
+from services.integrations.news import payment_news, shipping_news
 from services.integrations.payment.handlers import payment
 from services.integrations.payment.sandbox import SandboxPay
+from services.integrations.shipping.handlers import shipping
+from services.integrations.shipping.sandbox import SandboxPost
 from services.integrations.webhooks import Listener, router
 from shared.messaging.outbox import Outbox
 from shared.messaging.sealing import Seal
@@ -48,8 +50,13 @@ class Door:
     async def tell(
         self, body: bytes, webhook_id: str = "evt_1", secret: str = SECRET, **headers: str
     ) -> httpx2.Response:
+        return await self.tell_of("payment", body, webhook_id, secret, **headers)
+
+    async def tell_of(
+        self, kind: str, body: bytes, webhook_id: str = "evt_1", secret: str = SECRET, **headers: str
+    ) -> httpx2.Response:
         known = signature(secret, webhook_id, body, int(time.time()))
-        return await self.client.post("/v1/webhooks/payment/nordic-tea", content=body, headers={**known, **headers})
+        return await self.client.post(f"/v1/webhooks/{kind}/nordic-tea", content=body, headers={**known, **headers})
 
     async def inbox(self) -> list[str]:
         rows = await self.pool.fetch("select type, subject from message order by position")
@@ -71,7 +78,7 @@ def told(key: str = "by hand", status: str = "succeeded", kind: str = "capture")
 
 @pytest.fixture
 async def door(database_url: str) -> AsyncIterator[Door]:
-    """The HTTP face of a shop that has connected payment."""
+    """The HTTP face of a shop that has connected payment and shipping."""
     plain = await asyncpg.connect(database_url)
     await migrate(plain, FOLDERS)
     await plain.execute("insert into relay (incarnation) values (1790000000) on conflict do nothing")
@@ -79,16 +86,22 @@ async def door(database_url: str) -> AsyncIterator[Door]:
     await plain.close()
     pool, seal = await open_pool(database_url, name="integrations", connections=4), Seal([KEY])
     new = Connection("nordic-tea", "payment", "sandbox", "http://127.0.0.1:1", "sk_sandbox_x", SECRET)
+    carrier = Connection("nordic-tea", "shipping", "sandbox", "http://127.0.0.1:1", "customer-x", SECRET)
     async with transaction(pool) as connection:
-        await save_connection(connection, new, seal, Outbox("/integrations", Bell()), "test")
-    accounts = Accounts[Any](
-        Connections(pool, seal), "payment", {"sandbox": lambda found: SandboxPay(found, seconds=5)}
-    )
-    listeners = {"payment": Listener(payment, "/integrations/payment", accounts, payment_news)}
+        for each in (new, carrier):
+            await save_connection(connection, each, seal, Outbox("/integrations", Bell()), "test")
+    shops = Connections(pool, seal)
+    accounts = Accounts[Any](shops, "payment", {"sandbox": lambda found: SandboxPay(found, seconds=5)})
+    carriers = Accounts[Any](shops, "shipping", {"sandbox": lambda found: SandboxPost(found, seconds=5)})
+    listeners = {
+        "payment": Listener(payment, "/integrations/payment", accounts, payment_news),
+        "shipping": Listener(shipping, "/integrations/shipping", carriers, shipping_news),
+    }
     transport = httpx2.ASGITransport(make_app("integrations", [router], state={"pool": pool, "listeners": listeners}))
     async with httpx2.AsyncClient(transport=transport, base_url="http://integrations.example") as client:
         yield Door(client, pool)
     await accounts.close()
+    await carriers.close()
     await pool.close()
 
 
@@ -121,6 +134,20 @@ async def test_what_is_about_nothing_that_is_known_is_taken_and_forgotten(door: 
     assert await door.inbox() == []
 
 
+async def test_a_shipment_whose_booking_is_not_answered_yet_is_known_by_what_we_call_it(door: Door) -> None:
+    order_id = uuid4()
+    await KnownThere(door.pool).remember("nordic-tea", "shipping", "book-shipment:e1", order_id)
+    data = {
+        "shipment": "shp_1",
+        "reference": "book-shipment:e1",
+        "tracking_number": "SP1SE",
+        "event": {"code": "handed-over", "time": "2026-11-24T18:30:00+00:00"},
+    }
+    body = json.dumps({"id": "evt_1", "type": "shipment.tracked", "data": data}).encode()
+    assert (await door.tell_of("shipping", body)).status_code == 204
+    assert await door.inbox() == [f"shipping.carrier-told.v1 {order_id}"]
+
+
 async def test_what_did_not_happen_says_nothing_of_an_order(door: Door) -> None:
     await known(door)
     assert (await door.tell(told(status="failed", kind="refund"))).status_code == 204
@@ -136,7 +163,7 @@ async def test_what_is_signed_and_not_understood_is_refused_and_takes_no_place(d
     assert len(await door.inbox()) == 1, "its id was not used up"
 
 
-@pytest.mark.parametrize("path", ["payment/no-such-shop", "shipping/nordic-tea", "erp/nordic-tea"])
+@pytest.mark.parametrize("path", ["payment/no-such-shop", "shipping/no-such-shop", "erp/nordic-tea"])
 async def test_a_connection_that_is_not_there_takes_no_webhooks(door: Door, path: str) -> None:
     answer = await door.client.post(f"/v1/webhooks/{path}", content=b"{}")
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown-connection")

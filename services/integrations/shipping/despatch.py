@@ -74,6 +74,8 @@ class Despatch:
         async def look_up() -> Done | None:
             return await carrier.find(key)
 
+        # A parcel may be seen before its booking is known here: answers get lost, and are looked up later.
+        await self._known_there.remember(event.meta.shop, KIND, key, order.id)
         rule = WhenUnknown(look_up=look_up, remembers=carrier.remembers, holds=self._holds)
         outcome = await self._effects.once(
             key=key,

@@ -29,6 +29,8 @@ class Seen:
     shipment_id: str
     state: ShipmentState
     at: datetime
+    key: str = ""
+    """The key of the call that booked it, where the carrier says that too."""
 
 
 class Carrier(Protocol):

@@ -54,8 +54,9 @@ class SandboxPost:
         event = json.loads(body)
         if event["type"] != "shipment.tracked":
             return None
-        last = event["data"]["event"]
-        return Seen(event["data"]["shipment"], last["code"], datetime.fromisoformat(last["time"]))
+        told = event["data"]
+        last = told["event"]
+        return Seen(told["shipment"], last["code"], datetime.fromisoformat(last["time"]), told["reference"])
 
     async def close(self) -> None:
         """See Carrier."""
