@@ -28,14 +28,16 @@ cross join lateral (
   select restored and k.caused_at < to_timestamp(incarnation) + interval '1 minute' as maybe_done from relay) o
 where l.state = 'leased' and l.due > clock_timestamp()
 order by k.key
-on conflict (key) do update set attempts = e.attempts + 1, token = excluded.token,
+on conflict (key) do update set attempts = 1, looks = 0, first_at = excluded.first_at, token = excluded.token,
   state = case when e.settled_by is null then excluded.state else 'started' end,
   started_at = excluded.started_at, deadline = excluded.deadline, position = excluded.position,
   request = coalesce(e.request, excluded.request),
   result = case when e.settled_by is null then excluded.result end where e.state = 'planned'
 returning key, state, request
 """
-"""A cause from before a restore may have had its effect in the life that was lost; a minute for clocks that differ.
+"""What is `planned` was certainly not sent, so that its time begins with this attempt.
+
+A cause from before a restore may have had its effect in the life that was lost; a minute for clocks that differ.
 
 So may one that was planned when the copy was made, until somebody says that it had not.
 """
@@ -45,12 +47,11 @@ update effect e set state = 'started', attempts = e.attempts + 1, token = l.toke
 from lane l
 where e.key = $1 and e.state = 'unknown' and e.token = $2
   and l."group" = $3 and l.subject = $4 and l.token = $5 and l.state = 'leased' and l.due > clock_timestamp()
-returning e.request
+returning e.request, e.attempts, e.looks, extract(epoch from clock_timestamp() - e.first_at)::float8 as first_age
 """
 LOOK = """
 select state, result, attempts, looks, token, request, deadline > clock_timestamp() as running,
   extract(epoch from deadline - clock_timestamp())::float8 as left,
-  extract(epoch from clock_timestamp() - started_at)::float8 as age,
   extract(epoch from clock_timestamp() - first_at)::float8 as first_age
 from effect where key = $1
 """

@@ -32,7 +32,7 @@ from shared.messaging.sealing import Seal
 START_ALLOWANCE = 5.0
 """Seconds between asking for `started` and the first byte; later, another worker may have reported it unknown."""
 LOOK_AFTER = (5.0, 15.0, 45.0, 120.0, 600.0, 900.0)
-"""Seconds before the first look-up of an unknown, the second, and so on, the last one again and again."""
+"""Seconds after the first answer that did not come, the second, and so on, the last one again and again."""
 
 T = TypeVar("T")
 current_lane: ContextVar[Lane] = ContextVar("current_lane")
@@ -99,8 +99,8 @@ class WhenUnknown:
 
     `look_up` asks the other side. What it has not heard of is called for again with the same key while it still
     remembers keys, `remembers` seconds after the first call. `repeats`: how often the call is made once more where
-    nobody can be asked and twice does no harm. The order's next messages wait `holds` seconds for an answer; then it is
-    reported as unknown, and a person or a webhook settles it.
+    nobody can be asked and twice does no harm. The order's next messages wait for an answer until `holds` seconds after
+    the first call; then it is reported as unknown, and a person or a webhook settles it.
     """
 
     look_up: LookUp | None = None
@@ -126,6 +126,10 @@ class _Asked:
     at: float
     before: str | None = None
     """What was not known of an earlier call, where this one repeats it."""
+    unanswered: int = 0
+    """How many calls and look-ups there were before it."""
+    age: float = 0.0
+    """Seconds since the first call."""
 
 
 class Effects:
@@ -194,7 +198,10 @@ class Effects:
         unknown = Unknown(str(answer)[:500])
         await self._known(asked, unknown)
         if asked.when_unknown.look_up or asked.when_unknown.repeats:
-            raise Retry(f"it is looked into: {unknown.detail}", after=LOOK_AFTER[0])
+            raise Retry(
+                f"it is looked into: {unknown.detail}",
+                after=_look_after(asked.unanswered, asked.age, asked.when_unknown),
+            )
         return unknown
 
     async def _not_sent(self, asked: _Asked) -> None:
@@ -227,15 +234,16 @@ class Effects:
 
     async def _looked_into(self, asked: _Asked, row: asyncpg.Record, request: bytes) -> Outcome:
         unknown, rule = from_result("unknown", json.loads(row["result"])), asked.when_unknown
-        if row["age"] > rule.holds:
+        if row["first_age"] > rule.holds:
             return unknown
+        later = _look_after(row["attempts"] + row["looks"], row["first_age"], rule)
         if rule.look_up is None:
             return await self._again(asked, row, request) if row["attempts"] <= rule.repeats else unknown
         look_up = rule.look_up
         answer = await attempt(lambda: _in_time(look_up(), asked.seconds))
         if isinstance(answer, Failure):
             await self._pool.execute(rows.LOOKED, asked.key)
-            raise Retry(f"the other side cannot be asked what became of it: {answer}", after=_look_after(row))
+            raise Retry(f"the other side cannot be asked what became of it: {answer}", after=later)
         crash_point("effects.looked-up")
         if answer is not None:
             await self._known(asked, answer, settled_by="look-up")
@@ -243,16 +251,23 @@ class Effects:
         if row["first_age"] < rule.remembers:
             return await self._again(asked, row, request)
         await self._pool.execute(rows.LOOKED, asked.key)
-        raise Retry("the other side does not know of it, or not yet", after=_look_after(row))
+        raise Retry("the other side does not know of it, or not yet", after=later)
 
     async def _again(self, asked: _Asked, row: asyncpg.Record, request: bytes) -> Outcome:
         lane, seconds = asked.lane, self._allowance + asked.seconds + 1
-        anew = replace(asked, at=time.monotonic(), before=json.loads(row["result"])["detail"])
+        at = time.monotonic()
         kept = await self._pool.fetchrow(
             rows.AGAIN, asked.key, row["token"], lane.group, lane.subject, lane.token, seconds
         )
         if kept is None:
             raise Retry("another worker, or a person, was faster", after=1.0)
+        anew = replace(
+            asked,
+            at=at,
+            before=json.loads(row["result"])["detail"],
+            unanswered=kept["attempts"] - 1 + kept["looks"],
+            age=kept["first_age"],
+        )
         return await self._make(anew, request, kept["request"])
 
     async def _write(self, record: Record) -> None:
@@ -267,8 +282,10 @@ class Effects:
                 return
 
 
-def _look_after(row: asyncpg.Record) -> float:
-    return LOOK_AFTER[min(row["looks"] + 1, len(LOOK_AFTER) - 1)]
+def _look_after(unanswered: int, age: float, rule: WhenUnknown) -> float:
+    """Longer and longer, but no longer than until it is reported."""
+    pause = LOOK_AFTER[min(unanswered, len(LOOK_AFTER) - 1)]
+    return min(pause, max(1.0, rule.holds - age))
 
 
 async def _in_time(work: Awaitable[T], seconds: float) -> T:

@@ -257,7 +257,7 @@ async def test_what_the_other_side_has_not_heard_of_is_called_again_while_it_rem
 
 
 async def test_what_the_other_side_has_not_heard_of_is_not_called_again_when_it_has_forgotten_keys(kit: Kit) -> None:
-    world, rule = World(LOST), WhenUnknown(look_up=answering(None, None), remembers=3600.0)
+    world, rule = World(LOST), WhenUnknown(look_up=answering(None, None), remembers=3600.0, holds=7200.0)
     async with a_lane(kit):
         with pytest.raises(Retry):
             await once(kit, world, rule=rule)
@@ -265,14 +265,46 @@ async def test_what_the_other_side_has_not_heard_of_is_not_called_again_when_it_
         with pytest.raises(Retry, match="does not know of it, or not yet") as again:
             await once(kit, world, rule=rule)
         assert again.value.after == 15.0
-        await kit.pool.execute("update effect set started_at = started_at - interval '16 minutes'")
+        await kit.pool.execute("update effect set first_at = first_at - interval '60 minutes'")
         assert isinstance(await once(kit, world, rule=rule), Unknown)
     assert world.calls == 1
 
 
+async def test_what_nobody_ever_answers_is_called_for_further_and_further_apart_and_then_reported(kit: Kit) -> None:
+    """Else an order would wait, in silence, for as long as the other side remembers keys: a day."""
+    world, rule = World(LOST), WhenUnknown(look_up=answering(*[None] * 9), remembers=86_400.0)
+    pauses = []
+    async with a_lane(kit):
+        for _ in range(3):
+            with pytest.raises(Retry, match="looked into") as later:
+                await once(kit, world, rule=rule)
+            pauses.append(later.value.after)
+        await kit.pool.execute("update effect set first_at = first_at - interval '890 seconds'")
+        with pytest.raises(Retry, match="looked into") as last:
+            await once(kit, world, rule=rule)
+        await kit.pool.execute("update effect set first_at = first_at - interval '11 seconds'")
+        assert isinstance(await once(kit, world, rule=rule), Unknown)
+    assert pauses == [5.0, 15.0, 45.0]
+    assert 5 < (last.value.after or 0) <= 10, "what is left of its time, not two minutes"
+    assert world.calls == 4
+
+
+async def test_the_time_of_what_was_not_sent_begins_when_it_is(kit: Kit) -> None:
+    world, rule = World(NotSent("refused")), WhenUnknown(look_up=answering(DONE))
+    async with a_lane(kit):
+        with pytest.raises(Retry, match="not sent"):
+            await once(kit, world, rule=rule)
+        await kit.pool.execute("update effect set first_at = first_at - interval '16 minutes'")
+        world.answer = LOST
+        with pytest.raises(Retry, match="looked into") as later:
+            await once(kit, world, rule=rule)
+        assert later.value.after == 5.0
+        assert await once(kit, world, rule=rule) == DONE
+
+
 async def test_a_repeat_that_was_certainly_not_sent_leaves_it_as_unknown_as_it_was(kit: Kit) -> None:
     """Nothing of the first call is forgotten: planned anew it would be called for also when no key is remembered."""
-    world, rule = World(LOST), WhenUnknown(look_up=answering(None, None, None), remembers=3600.0)
+    world, rule = World(LOST), WhenUnknown(look_up=answering(None, None, None), remembers=3600.0, holds=7200.0)
     async with a_lane(kit):
         with pytest.raises(Retry, match="looked into"):
             await once(kit, world, rule=rule)
@@ -303,7 +335,7 @@ async def test_an_unknown_holds_its_lane_for_its_time_and_is_then_reported(kit: 
     async with a_lane(kit):
         with pytest.raises(Retry):
             await once(kit, world, rule=rule)
-        await kit.pool.execute("update effect set started_at = started_at - interval '16 minutes'")
+        await kit.pool.execute("update effect set first_at = first_at - interval '16 minutes'")
         assert await once(kit, world, rule=rule) == Unknown("ConnectionResetError: after the last byte")
 
 
