@@ -178,6 +178,7 @@ class PossibleAction(BaseModel):
     reason: str = Field(description="A stable word for why not.", examples=["", "not-so-much-money"])
     detail: str
     system: str | None = Field(description="Which of the shop's connected systems does it.", examples=["sandbox"])
+    choices: list[str] = Field([], description="What there is to choose from: the documents that can be printed.")
 
 
 class PossibleActions(BaseModel):

@@ -27,7 +27,7 @@ from services.orders.shop_api import router as shop
 from services.orders.shops import Shops, save_shop
 from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
-from shared.contracts.shop_facts import ShopSettings
+from shared.contracts.shop_facts import ShopFact, ShopSettings
 from shared.messaging.database import Connection
 from shared.messaging.outbox import Outbox
 from shared.messaging.timers import Later
@@ -36,8 +36,12 @@ from shared.runtime.database import Pool, open_pool, transaction
 from shared.runtime.http import make_app
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
 from shared.runtime.tokens import Tokens, make_token
-from tests.builders import a_shop
+from tests.builders import a_shop, what_is_printed, what_is_sent
 
+KNOW = """
+insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1, 1, $4)
+on conflict (shop, owner) do update set body = excluded.body
+"""
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -75,6 +79,15 @@ class OrdersAlone:
             for shop in shops:
                 await save_shop(connection, shop, self.outbox)
 
+    async def know(self, *facts: ShopFact) -> None:
+        """As if these had come from other services."""
+        for fact in facts:
+            await self.pool.execute(KNOW, fact.shop, fact.owner, fact.type, fact.model_dump_json())
+
+    async def know_nothing(self) -> None:
+        """As if no other service had said anything of any shop."""
+        await self.pool.execute("delete from fact")
+
     def desk(self) -> Desk:
         """The desk that serves HTTP; `outbox_age` and `refused` are what it believes of the database."""
         return Desk(
@@ -106,12 +119,13 @@ async def orders_url(database_url: str) -> str:
 
 @asynccontextmanager
 async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
-    """The parts of the service on this database, with one shop: `nordic-tea`."""
+    """The parts of the service on this database, with one shop, `nordic-tea`, which has mails and documents."""
     pool = await open_pool(url, name="orders", connections=8)
     of_numbers = await open_pool(url, name="orders-numbers", connections=2)
     outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=0)))
     alone = OrdersAlone(pool, outbox, Shops(keep=0), Numbers(of_numbers, block=10))
     await alone.save(a_shop())
+    await alone.know(what_is_sent(), what_is_printed())
     yield alone
     await of_numbers.close()
     await pool.close()

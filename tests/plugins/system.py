@@ -105,6 +105,13 @@ class System:
             await save_shop(connection, shop, Outbox("/orders", Bell()))
             self.token = await make_token(connection, shop.shop, "test", SCOPES)
         await close_pool(pool)
+        for service in self.processes:
+            if service in {"notifications", "documents"}:
+                await self.told(service, shop.shop)
+
+    async def told(self, owner: str, shop: str = "nordic-tea") -> None:
+        """Waits until orders knows what a service does for the shop."""
+        await eventually(lambda: self.fact(owner, shop), timeout=30, waiting_for=f"orders to hear of {owner}")
 
     async def connect(self, sandbox: Sandbox, shop: str = "nordic-tea", capture: Capture = "by-hand") -> None:
         """Connects the shop's account at a sandbox, and has its webhooks sent to integrations; returns when known."""

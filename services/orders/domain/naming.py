@@ -25,13 +25,13 @@ Handled = tuple[Order, list[OrderEvent]]
 
 
 def change_status(order: Order, command: ChangeStatus, shop: Shop) -> Handled:
-    """The customer is shown another status. Raises Refused: `unknown-status`, `status-retired`."""
+    """The customer is shown another status. Raises Refused: `unknown-status`, `status-retired`, `nobody-reacts`."""
     status = chosen(shop.settings, "order", command.status)
     before = order.now.status
     if status.id == before:
         return order, []
     changed = order.changed(command, status=status.id)
-    return changed, [StatusChanged(order=changed.now, before=before), *_printed(changed, status)]
+    return changed, [StatusChanged(order=changed.now, before=before), *_printed(changed, status, shop)]
 
 
 def change_internal_status(order: Order, command: ChangeInternalStatus, shop: Shop) -> Handled:
@@ -41,13 +41,14 @@ def change_internal_status(order: Order, command: ChangeInternalStatus, shop: Sh
     if after == before:
         return order, []
     changed = order.changed(command, internal_status=after)
-    return changed, [InternalStatusChanged(order=changed.now, before=before), *_printed(changed, status)]
+    return changed, [InternalStatusChanged(order=changed.now, before=before), *_printed(changed, status, shop)]
 
 
-def _printed(order: Order, status: Status | None) -> list[OrderEvent]:
+def _printed(order: Order, status: Status | None, shop: Shop) -> list[OrderEvent]:
     """The document that goes with a status."""
     if status is None or status.prints is None:
         return []
+    shop.require_printer(status.prints)
     return [DocumentRequested(order=order.now, document=status.prints, language=order.now.language)]
 
 

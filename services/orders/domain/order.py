@@ -103,8 +103,12 @@ class Order:
             raise Refused("order-too-large", f"the order takes {size} bytes, the most are {MAX_ORDER_BYTES}")
         return [OrderPlaced(order=order)]
 
-    def resend_confirmation(self, command: ResendConfirmation) -> list[OrderEvent]:
-        """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069)."""
+    def resend_confirmation(self, command: ResendConfirmation, shop: Shop) -> list[OrderEvent]:
+        """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069).
+
+        Raises Refused: `nobody-reacts`.
+        """
+        shop.require_sender(ConfirmationRequested)
         shown = self.placed if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
@@ -264,8 +268,9 @@ class Order:
             **changes,
         )
 
-    def print_document(self, command: PrintDocument) -> list[OrderEvent]:
-        """Ask for a document of the order as it is now (R067, R070, R071)."""
+    def print_document(self, command: PrintDocument, shop: Shop) -> list[OrderEvent]:
+        """Ask for a document of the order as it is now (R067, R070, R071). Raises Refused: `nobody-reacts`."""
+        shop.require_printer(command.document)
         language = command.language or self.now.language
         return [DocumentRequested(order=self.now, document=command.document, language=language)]
 
