@@ -32,4 +32,7 @@ class MessageKind:
 ORDER_RECEIVED = MessageKind("order-received")
 """The confirmation to the customer (R122)."""
 
-CATALOGUE = {kind.name: kind for kind in (ORDER_RECEIVED,)}
+ABOUT_ORDER = MessageKind("message-about-order")
+"""What a person writes about an order, to its customer or to somebody else (R049, R121)."""
+
+CATALOGUE = {kind.name: kind for kind in (ORDER_RECEIVED, ABOUT_ORDER)}

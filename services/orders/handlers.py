@@ -33,6 +33,7 @@ from shared.contracts.order_commands import (
     ProcessOrder,
     RefundPayment,
     ResendConfirmation,
+    SendMessage,
     TransferOrder,
     VoidPayment,
 )
@@ -78,6 +79,12 @@ async def place_order(command: PlaceOrder, orders: Orders) -> list[Message]:
 async def resend_confirmation(command: ResendConfirmation, orders: Orders) -> Said:
     """Ask for the confirmation to be sent again."""
     return await asked(command, orders, Order.resend_confirmation)
+
+
+@commands.on(SendMessage)
+async def send_message(command: SendMessage, orders: Orders) -> Said:
+    """Ask for a message to be sent."""
+    return await asked(command, orders, people.send_message)
 
 
 @commands.on(ProcessOrder)

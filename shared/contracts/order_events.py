@@ -8,7 +8,17 @@ from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import MAX_LINES, OrderSnapshot, PaymentAction, Units, UnitState
 from shared.contracts.topics import ORDERS_EVENTS
-from shared.contracts.values import Identifier, Language, Line, Price
+from shared.contracts.values import (
+    Email,
+    Identifier,
+    Language,
+    Line,
+    LongProse,
+    Name,
+    Personal,
+    Price,
+    masked_email,
+)
 
 
 class OrderEvent(Message, topic=ORDERS_EVENTS):
@@ -42,6 +52,20 @@ class ConfirmationRequested(OrderEvent, type="order.confirmation-requested.v1"):
     """Someone wants the order confirmation sent to the customer again; `order` is what the mail shall show."""
 
     content: Literal["as-then", "as-now"]
+
+
+class MessageRequested(OrderEvent, type="order.message-requested.v1"):
+    """Someone writes to the customer, or to another address, about the order (R049)."""
+
+    headline: Personal[Name]
+    """The mail's subject."""
+    text: Personal[LongProse]
+    format: Literal["plain", "html"] = "plain"
+    to_address: Personal[Email] | None = None
+    """The customer's own where it is absent."""
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"recipient": masked_email(self.to_address or self.order.customer.email)}
 
 
 class OrderProcessed(OrderEvent, type="order.processed.v1"):

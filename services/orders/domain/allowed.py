@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.orders.domain import moving
+from services.orders.domain import moving, people
 from services.orders.domain.order import Order
 from services.orders.domain.shop import NOBODY, Shop
 from shared.contracts.message import Meta
@@ -24,6 +24,7 @@ from shared.contracts.order_commands import (
     RefundPayment,
     ResendConfirmation,
     ReturnUnits,
+    SendMessage,
     ShipUnits,
     TransferOrder,
     VoidPayment,
@@ -104,6 +105,9 @@ TRIES: Mapping[str, Try] = {
     "cancel-shipment": _cancels_a_shipment,
     "transfer": lambda order, shop: order.transfer(_tried(TransferOrder, order), shop),
     "resend-confirmation": lambda order, shop: order.resend_confirmation(_tried(ResendConfirmation, order), shop),
+    "send-message": lambda order, shop: people.send_message(
+        order, _tried(SendMessage, order, headline="-", text="-"), shop
+    ),
     "print-document": _prints,
 }
 """By the command's own name; what is always possible (comments, statuses, folders, contact) is not among them."""
