@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 TAGS = set("a b blockquote br code div em h1 h2 h3 h4 hr i li ol p pre s small span strong sub sup u ul".split())
 TAGS |= {"table", "tbody", "td", "th", "thead", "tr"}
 SCHEMES = {"https", "http", "mailto", "tel"}
+ENDS_A_CELL = re.compile(r"</(?:td|th)>", re.IGNORECASE)
 ENDS_A_LINE = re.compile(r"<(?:br|hr)\b[^>]*>|</(?:p|div|li|tr|h[1-4]|blockquote|pre|table)>", re.IGNORECASE)
 BLANKS = re.compile(r"[ \t\r\f\v]+")
 
@@ -41,7 +42,7 @@ def clean_html(text: str) -> Markup:
 def html_as_text(text: str) -> str:
     """The words of HTML, a line for each block."""
     in_lines = ENDS_A_LINE.sub(lambda found: found[0] + "\n", clean_html(BLANKS.sub(" ", text.replace("\n", " "))))
-    words = unescape(nh3.clean(in_lines, tags=set()))
+    words = unescape(nh3.clean(ENDS_A_CELL.sub("  ", in_lines), tags=set()))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.strip() for line in words.split("\n"))).strip()
 
 

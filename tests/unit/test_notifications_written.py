@@ -34,6 +34,13 @@ def test_html_keeps_its_formatting_and_has_a_plain_text() -> None:
     assert "Se här" in made.text
 
 
+def test_the_cells_of_a_table_stay_apart() -> None:
+    made = letter(
+        "<table><tr><th>Färg</th><th>Pris</th></tr><tr><td>Grön</td><td>129 kr</td></tr></table>", format="html"
+    )
+    assert made.text.startswith("Färg  Pris\nGrön  129 kr\n")
+
+
 @pytest.mark.requirement("R051")
 @pytest.mark.parametrize(
     "harm",
