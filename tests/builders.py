@@ -20,7 +20,7 @@ from shared.contracts.order import (
     VatTotal,
 )
 from shared.contracts.order_commands import PlaceOrder
-from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, OrderPlaced
+from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, MessageRequested, OrderPlaced
 from shared.contracts.shop_facts import PromisedMessage, ShopLooks, ShopMessages, ShopSettings
 from shared.contracts.values import Address, Money
 
@@ -119,6 +119,9 @@ def what_is_sent(**changes: Any) -> ShopMessages:
     """What notifications says of the shop: each order is confirmed, again when it is asked for."""
     sends = [
         PromisedMessage(event=event.type, message="order-received") for event in (OrderPlaced, ConfirmationRequested)
+    ]
+    sends += [
+        PromisedMessage(event=MessageRequested.type, message=name) for name in ("message-about-order", "order-status")
     ]
     fields: dict[str, Any] = {"shop": "nordic-tea", "messages": sends, "within": 300}
     return ShopMessages(**fields | changes)

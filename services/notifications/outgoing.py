@@ -6,7 +6,7 @@ The effect's key goes to the order log with an unknown, so it names the recipien
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from services.notifications import metrics
@@ -107,6 +107,7 @@ class _Piece:
     order: OrderSnapshot
     cause: Meta
     written: Written | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def language(self) -> Language:
@@ -138,13 +139,20 @@ class Outgoing:
         self._turns = asyncio.Semaphore(sending.at_once)
 
     async def send(
-        self, kind: MessageKind, *, to: Customer, about: OrderSnapshot, cause: Meta, written: Written | None = None
+        self,
+        kind: MessageKind,
+        *,
+        to: Customer,
+        about: OrderSnapshot,
+        cause: Meta,
+        written: Written | None = None,
+        words: Mapping[str, str] | None = None,
     ) -> list[LogEntry]:
         """Sends a message about an order, keeps it, and gives what the order log shall say of it.
 
         Raises Retry while it cannot be tried, Fault or NotMade when no letter came of it; nothing was sent then.
         """
-        piece = _Piece(kind, to.email, kind.part(about), cause, written)
+        piece = _Piece(kind, to.email, kind.part(about), cause, written, words or {})
         shop = await self._facts.of(cause.shop, ShopSettings)
         letter = await self._letter(piece, shop)
         identity = message_id(piece.effect_key, self._sending.domain)
@@ -165,7 +173,12 @@ class Outgoing:
     async def _letter(self, piece: _Piece, shop: ShopSettings) -> Letter:
         return await self._letters.render(
             RenderRequest(
-                kind=piece.kind.name, language=piece.language, order=piece.order, shop=shop, written=piece.written
+                kind=piece.kind.name,
+                language=piece.language,
+                order=piece.order,
+                shop=shop,
+                written=piece.written,
+                words=dict(piece.words),
             )
         )
 

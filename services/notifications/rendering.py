@@ -39,6 +39,8 @@ class RenderRequest(BaseModel):
     shop: ShopSettings
     written: Written | None = None
     """What a person has written, where that is the message."""
+    words: dict[str, str] = {}
+    """What the message needs beside the order."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Rendering:
             "order": order_shown(request.order, request.shop, formats),
             "shop": shop_shown(request.shop),
         }
+        seen["words"] = request.words
         if (written := request.written) is not None:
             seen["message"] = {
                 "headline": written.headline,

@@ -14,7 +14,6 @@ from shared.contracts.values import (
     Language,
     Line,
     LongProse,
-    Name,
     Personal,
     Price,
     masked_email,
@@ -55,17 +54,21 @@ class ConfirmationRequested(OrderEvent, type="order.confirmation-requested.v1"):
 
 
 class MessageRequested(OrderEvent, type="order.message-requested.v1"):
-    """Someone writes to the customer, or to another address, about the order (R049)."""
+    """The customer, or another address, shall get a message about the order (R049)."""
 
-    headline: Personal[Name]
-    """The mail's subject."""
-    text: Personal[LongProse]
+    template: Identifier = "message-about-order"
+    """Which message, as notifications calls it; this one has what somebody has written."""
+    headline: Personal[Line] = ""
+    """The mail's subject, where somebody has written it."""
+    text: Personal[LongProse] = ""
     format: Literal["plain", "html"] = "plain"
     to_address: Personal[Email] | None = None
     """The customer's own where it is absent."""
+    words: Annotated[dict[Identifier, Line], Field(max_length=20)] = {}  # noqa: RUF012 - pydantic copies it
+    """What the message needs beside the order: `{"status": "Skickad"}`."""
 
     def parameters(self) -> dict[str, str | int]:
-        return {"recipient": masked_email(self.to_address or self.order.customer.email)}
+        return {"template": self.template, "recipient": masked_email(self.to_address or self.order.customer.email)}
 
 
 class OrderProcessed(OrderEvent, type="order.processed.v1"):

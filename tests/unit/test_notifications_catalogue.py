@@ -27,6 +27,7 @@ FULL: dict[str, Any] = {
 }
 
 
+WORDS = {"status": "Skickad"}
 WRITTEN = Written(headline="Om din order", text="Hej!")
 
 
@@ -41,7 +42,7 @@ def templates(tmp_path: Path) -> Path:
 def test_every_message_renders_with_strict_undefined_in_every_language(kind: str, language: Language) -> None:
     for changes in (FULL, {}):
         order = an_order(language=language, **changes)
-        request = RenderRequest(kind=kind, language=language, order=order, shop=a_shop(), written=WRITTEN)
+        request = RenderRequest(kind=kind, language=language, order=order, shop=a_shop(), written=WRITTEN, words=WORDS)
         letter = Rendering().letter(request)
         assert letter.subject
         assert "1001" in letter.text

@@ -32,7 +32,7 @@ def offered(order: Order, shop: Shop = SHOP) -> set[str]:
 def test_a_new_order_is_offered_what_can_be_done_and_by_whom() -> None:
     order = authorized(an_order_of(2))
     assert offered(order) == {"process", "ship", "back-order", "cancel", "capture", "void", "confirm-payment",
-                              "book-shipment", "transfer", "resend-confirmation", "print-document"}  # fmt: skip
+                              "book-shipment", "transfer", "resend-confirmation", "send-message", "print-document"}  # fmt: skip
     assert {name: each.system for name, each in by_name(order).items() if each.system} == {
         name: {"payment": "sandbox", "shipping": "post", "erp": "books"}[kind] for name, kind in SYSTEMS.items()
     }
@@ -63,7 +63,7 @@ def test_what_is_offered_changes_as_the_order_is_handled() -> None:
     )
     assert "credit" in offered(after(sent, ReturnUnits(order_id=ID)))
     cancelled = after(authorized(an_order_of(2)), CancelOrder(order_id=ID))
-    assert offered(cancelled) == {"transfer", "resend-confirmation", "print-document"}
+    assert offered(cancelled) == {"transfer", "resend-confirmation", "send-message", "print-document"}
 
 
 def test_looking_changes_nothing() -> None:

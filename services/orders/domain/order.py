@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self, get_args
 
 from services.orders.domain.payments import Payments
-from services.orders.domain.shop import Shop
+from services.orders.domain.shop import CONFIRMATION, Shop
 from services.orders.domain.statuses import line_after
 from services.orders.domain.totals import priced, totals_of
 from services.orders.domain.units import SENT_ON, WAITING, Ledger, goods_of, ledger_of, moved, units_in
@@ -108,7 +108,7 @@ class Order:
 
         Raises Refused: `nobody-reacts`.
         """
-        shop.require_sender(ConfirmationRequested)
+        shop.require_sender(ConfirmationRequested, CONFIRMATION)
         shown = self.placed if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.orders.domain.order import Order
-from services.orders.domain.shop import Shop
+from services.orders.domain.shop import WRITTEN, Shop
 from shared.contracts.order_commands import AttachCustomer, CorrectContact, SendMessage
 from shared.contracts.order_events import ContactCorrected, CustomerAttached, MessageRequested, OrderEvent
 from shared.contracts.values import masked_email
@@ -39,9 +39,9 @@ def masked(name: str, value: object) -> str:
 
 def send_message(order: Order, command: SendMessage, shop: Shop) -> list[OrderEvent]:
     """Somebody writes about the order, by default to its customer (R049). Raises Refused: `nobody-reacts`."""
-    shop.require_sender(MessageRequested)
+    shop.require_sender(MessageRequested, WRITTEN)
     fields = {name: getattr(command, name) for name in ("headline", "text", "format", "to_address")}
-    return [MessageRequested(order=order.now, **fields)]
+    return [MessageRequested(order=order.now, template=WRITTEN, **fields)]
 
 
 def attach_customer(order: Order, command: AttachCustomer) -> Handled:

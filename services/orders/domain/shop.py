@@ -8,6 +8,8 @@ from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopConnections, ShopLooks, ShopMessages, ShopSettings
 
 NOBODY = "nobody-reacts"
+CONFIRMATION = "order-received"
+WRITTEN = "message-about-order"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Shop:
         if document not in self.documents:
             raise Refused(NOBODY, f"no service prints {document} for the shop")
 
-    def require_sender(self, event: type[OrderEvent]) -> None:
-        """Raises Refused, `nobody-reacts`, where no service sends a message about this event."""
-        if self.messages is None or event.type not in {each.event for each in self.messages.messages}:
-            raise Refused(NOBODY, "no service sends this message for the shop")
+    def require_sender(self, event: type[OrderEvent], message: str) -> None:
+        """Raises Refused, `nobody-reacts`, where no service sends this message about this event."""
+        sent = [] if self.messages is None else self.messages.messages
+        if (event.type, message) not in {(each.event, each.message) for each in sent}:
+            raise Refused(NOBODY, f"no service sends the message {message} for the shop")
