@@ -6,9 +6,11 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Response
 
 from services.orders import desk as desks
+from services.orders.personal_numbers import Holder, PersonalNumbers
 from shared.contracts.message import Meta, new_id, now
 from shared.contracts.order_commands import OrderCommand
-from shared.runtime.idempotency import request_hash
+from shared.messaging.database import Connection
+from shared.runtime.idempotency import request_content, request_hash
 from shared.runtime.openapi import problem_response
 from shared.runtime.tokens import Caller, authenticated, of_one_shop
 
@@ -45,6 +47,25 @@ async def version_seen(
 async def this_request(request: Request, caller: Caller, key: str) -> desks.Request:
     """What makes this request the same as another one."""
     return desks.Request(caller.shop, key, request_hash(request, await request.body()))
+
+
+async def placed(
+    request: Request, caller: Caller, key: str, command: OrderCommand, number: str, reply: desks.Reply
+) -> Response:
+    """Places an order with the customer's personal identity number, of which the hash of the request tells nothing.
+
+    Raises Refused, `personal-numbers-not-kept`, where there are no keys.
+    """
+    desk: desks.Desk = request.app.state.desk
+    numbers: PersonalNumbers = request.app.state.personal_numbers
+    hashes = numbers.require_keys().hashes(request_content(request, await request.body()))
+
+    async def keep(connection: Connection) -> None:
+        await numbers.keep(connection, Holder(command.order_id, caller.shop), number)
+
+    received = command.stamped(command_meta(caller, command.order_id))
+    answer = await desk.carry_out(received, desks.Request(caller.shop, key, hashes[0], hashes[1:]), reply, keep)
+    return answer.response()
 
 
 async def handled(request: Request, caller: Caller, key: str, command: OrderCommand, reply: desks.Reply) -> Response:

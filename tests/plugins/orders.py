@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from services.orders.api import documents, router
 from services.orders.app import keeping
 from services.orders.desk import Desk
 from services.orders.handlers import commands
+from services.orders.keyring import Keyring
 from services.orders.list_api import router as lists
+from services.orders.number_api import reveals
+from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
+from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shop_api import router as shop
@@ -42,6 +46,8 @@ KNOW = """
 insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1, 1, $4)
 on conflict (shop, owner) do update set body = excluded.body
 """
+KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
+ROUTERS = (lists, router, actions, personal_number, shop, reveals)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -59,6 +65,7 @@ class OrdersAlone:
     numbers: Numbers
     outbox_age: float = 0.0
     refused: str = ""
+    personal_numbers: PersonalNumbers = field(default_factory=lambda: PersonalNumbers(Keyring(KEYS)))
 
     async def handle(self, *received: OrderCommand) -> list[Message]:
         """Everything that these received commands made the service say, stamped."""
@@ -133,8 +140,13 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 
 def app_of(alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
-    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
-    return make_app("orders", [lists, router, actions, shop, documents], state=state)
+    state = {
+        "pool": alone.pool,
+        "tokens": Tokens(alone.pool, wait=30),
+        "desk": alone.desk(),
+        "personal_numbers": alone.personal_numbers,
+    }
+    return make_app("orders", [*ROUTERS, documents], state=state)
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ class System:
             "NOTIFICATIONS_MAIL_TIMEOUT": "5",
             "DOCUMENTS_STORE": str(self.folder / "files"),
             "DOCUMENTS_LINK_KEYS": LOCAL_KEY,
+            "ORDERS_SEALING_KEYS": f"local:{LOCAL_KEY}",
             "INTEGRATIONS_SEALING_KEYS": LOCAL_KEY,
             "INTEGRATIONS_CALL_TIMEOUT": "3",
         } | self.settings

@@ -52,6 +52,8 @@ def settings_of(name: str, database_url: str, host: str, port: int, world: World
     """The environment of a service that listens there."""
     settings = {"DATABASE_URL": database_url, "KAFKA": world.kafka, "HOST": host, "PORT": str(port), "MIGRATE": "true"}
     match name:
+        case "orders":
+            settings["SEALING_KEYS"] = f"local:{_SEALING_KEY}"
         case "notifications":
             settings |= {
                 "SMTP_HOST": world.smtp_host,
