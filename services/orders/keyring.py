@@ -44,7 +44,10 @@ class Keyring:
             if NAME.fullmatch(name) is None or name in keys:
                 raise ValueError(EXPECTED)
             keys[name] = key
-        return cls(keys) if keys else None
+        try:
+            return cls(keys) if keys else None
+        except ValueError:
+            raise ValueError(EXPECTED) from None
 
     @property
     def names(self) -> Sequence[str]:
