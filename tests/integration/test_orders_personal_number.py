@@ -24,6 +24,7 @@ from shared.messaging.wakeup import Bell
 from tests.builders import a_shop, an_order, to_place
 from tests.plugins.kit import running
 from tests.plugins.orders import KEYS, CallAs, Caller, OrdersAlone
+from tests.plugins.searched import tables_with
 from tests.plugins.waiting import eventually
 
 NUMBER, OTHER, FINNISH = "19850709-9805", "19121212-1212", "131052-308T"
@@ -34,7 +35,6 @@ OLDER = {"2026-05": "b2xkZXItbG9jYWwtc3RhY2stb25seS1uZXZlci11c2U="}
 BYTES = """
 insert into quarantine (topic, partition, "offset", value, headers, reason) values ('t', 0, 0, 'kept as bytes', '', '')
 """
-TABLES = "select tablename from pg_tables where schemaname = 'public'"
 
 
 def document(number: str | None = NUMBER, **changes: Any) -> dict[str, Any]:
@@ -65,19 +65,6 @@ async def reveal(caller: Caller, order_id: object, reason: str = "The bank asks.
 async def shown(caller: Caller, order_id: object) -> str | None:
     number: str | None = (await caller.get(str(order_id))).json().get("personal_identity_number")
     return number
-
-
-async def found_in_the_database(url: str, *texts: str) -> set[str]:
-    """The tables in which one of these stands, in whatever column, as text or as bytes."""
-    patterns = [f"%{text}%" for text in texts] + [f"%{text.encode().hex()}%" for text in texts]
-    connection = await asyncpg.connect(url)
-    try:
-        tables = [row["tablename"] for row in await connection.fetch(TABLES)]
-        assert {"message", "quarantine", "idempotency", "personal_number", "reveal"} <= set(tables)
-        anywhere = "select exists (select from {} t where t::text like any($1))"
-        return {table for table in tables if await connection.fetchval(anywhere.format(table), patterns)}
-    finally:
-        await connection.close()
 
 
 @pytest.mark.requirement("R011")
@@ -283,7 +270,7 @@ async def test_a_command_on_the_topic_with_a_number_is_refused_and_the_number_ke
     records.append(replace(unknown, value=bytes(unknown.value or b"").replace(b".place.", b".praise.")))
     records.append(replace(broken, value=bytes(broken.value or b"")[:-1]))
     await store.take(records)
-    assert await found_in_the_database(orders_url, *WRITTEN) == set()
+    assert await tables_with(orders_url, *WRITTEN) == set()
     assert await orders_alone.pool.fetchval("select count(*) from quarantine") == 1
     workspaces: dict[type, Any] = {Orders: orders_alone.orders}
     worker = InsideWorker(orders_alone.pool, orders_url, commands, orders_alone.outbox, Bell(), workspaces)
@@ -292,7 +279,7 @@ async def test_a_command_on_the_topic_with_a_number_is_refused_and_the_number_ke
     reasons = await orders_alone.pool.fetch("select payload::jsonb->'data'->>'reason' as reason from outbox")
     assert {row["reason"] for row in reasons if row["reason"]} == {"personal-number-by-topic"}
     assert await orders_alone.pool.fetchval("select count(*) from orders") == 0
-    assert await found_in_the_database(orders_url, *WRITTEN) == set()
+    assert await tables_with(orders_url, *WRITTEN) == set()
 
 
 async def rejected(orders: OrdersAlone, count: int) -> bool:
@@ -317,8 +304,8 @@ async def test_after_all_calls_the_number_stands_nowhere_in_the_database(
     await owner.handle(order_id, "process")
     await owner.get(order_id)
     await orders_alone.pool.execute(BYTES)
-    assert await found_in_the_database(orders_url, *WRITTEN) == set()
-    assert {"orders", "timeline", "reveal"} <= await found_in_the_database(orders_url, order_id)
-    assert await found_in_the_database(orders_url, "as bytes") == {"quarantine"}
+    assert await tables_with(orders_url, *WRITTEN) == set()
+    assert {"orders", "timeline", "reveal"} <= await tables_with(orders_url, order_id)
+    assert await tables_with(orders_url, "as bytes") == {"quarantine"}
     await owner.client.delete(f"/v1/orders/{order_id}/personal-number")
     assert await orders_alone.pool.fetchval("select count(*) from personal_number") == 0

@@ -12,6 +12,7 @@ from shared.runtime.settings import read_settings
 
 OLD, NEW = (urlsafe_b64encode(letter * 32).decode() for letter in (b"o", b"n"))
 NEEDED = {"database_url": SecretStr("postgresql://a@b/c"), "kafka": "localhost:9092"}
+WRONG = (OLD, f":{OLD}", "2026-11:", "a:short", f"Ä:{OLD}", f"a:{OLD},a:{NEW}", f"a:{OLD[:-2]}", f"a b:{OLD}")
 
 
 def ring(setting: str) -> Keyring:
