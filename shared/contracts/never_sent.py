@@ -19,15 +19,16 @@ OTHER_NAMES = (
 )
 """What strangers may call it; capitals, accents, `-`, `_` and blanks in a name make no difference."""
 PUT_OUT = "***"
-TRACES = (b"person", b"ssn", b"henkil", b"hetu", b"samord", b"social", b"\\u004", b"\\u005", b"\\u006", b"\\u007")
-"""In lower case; a record with none of these, escaped letters among them, has no field of such a name."""
+TRACES = (b"person", b"ssn", b"henkil", b"hetu", b"samord", b"social")
+"""In lower case; a record with none of these, and no escaped letter, has no field of such a name."""
 
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _SEPARATORS = re.compile(r"[\s_-]+")
 _PLAIN = frozenset(_SEPARATORS.sub("", name) for name in (NEVER_SENT, *OTHER_NAMES))
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # one without an end goes to the end: each byte is read once
 _WORD = re.compile(
     "|".join(
-        rf"(?<![a-z]){name.replace('_', '[-_ ]?').replace('kilo', 'kil(?:o|ö)')}(?![a-z])"
+        rf"(?<![a-z]){name.replace('_', '[-_ ]?').replace('kilo', 'kil(?:o|ö|Ö)')}(?![a-z])"
         for name in (NEVER_SENT, *OTHER_NAMES)
     ).encode(),
     re.IGNORECASE,
@@ -52,15 +53,20 @@ def without_number(record: bytes) -> bytes:
 
     A record without one is given back as it is. What names one and is no JSON is cut off there.
     """
-    lowered = record.lower()
-    if not any(trace in lowered for trace in TRACES):
+    if not _may_have_one(record.lower()):
         return record
     putting_out = _PuttingOut()
     try:
         document = json.loads(record, object_pairs_hook=putting_out)
+        return json.dumps(document).encode() if putting_out.found else record
     except (ValueError, RecursionError):
         return _cut_off(record)
-    return json.dumps(document).encode() if putting_out.found else record
+
+
+def _may_have_one(lowered: bytes) -> bool:
+    if any(trace in lowered for trace in TRACES):
+        return True
+    return b"\\u00" in lowered and _ESCAPED_LETTER.search(lowered) is not None
 
 
 class _PuttingOut:

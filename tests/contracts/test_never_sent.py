@@ -13,6 +13,7 @@ from shared.contracts.message import HasPersonalNumber
 from shared.contracts.never_sent import NEVER_SENT, OTHER_NAMES, has_one, is_never_sent, without_number
 from shared.contracts.order_commands import PlaceOrder
 from shared.contracts.reading import read_record
+from shared.contracts.topics import MAX_RECORD_BYTES
 from tests.contracts.test_records import changed
 
 NUMBER = "19850709-9805"
@@ -76,6 +77,7 @@ def test_data_that_stand_twice_hide_nothing() -> None:
         b"personnummer=19850709-9805",
         b"<henkilotunnus>19850709-9805</henkilotunnus>",
         "henkilötunnus: 19850709-9805".encode(),
+        "HENKILÖTUNNUS: 19850709-9805".encode(),
         b'{"SSN": "19850709-9805',
         b'\xff\xfe{"ssn": "19850709-9805"}',
         b"[" * 100_000 + b'{"ssn": "19850709-9805"}',
@@ -84,6 +86,19 @@ def test_data_that_stand_twice_hide_nothing() -> None:
 def test_what_is_no_json_is_cut_off_where_it_names_one(broken: bytes) -> None:
     assert NUMBER.encode() in broken
     assert NUMBER.encode() not in without_number(broken)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", [b'\\"', b'"', b"\\", b'"ssn', b'{"a":', b"\\u0073", b'"\\u0073'])
+def test_no_record_takes_long_to_look_through(part: bytes) -> None:
+    for record in (part * (MAX_RECORD_BYTES // len(part)), b'"ssn' + part * (MAX_RECORD_BYTES // len(part))):
+        without_number(record)
+
+
+@pytest.mark.parametrize("depth", [190, 500, 900, 2_000, 50_000])
+def test_however_deep_it_is_nested_it_is_not_kept(depth: int) -> None:
+    kept = without_number(b'{"a":' * depth + b'{"ssn": "19850709-9805"}' + b"}" * depth)
+    assert NUMBER.encode() not in kept
 
 
 def test_a_record_without_one_stays_as_it_is() -> None:
