@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.orders import examples
 from services.orders.answers import RefusingRoute
-from services.orders.asking import UNKNOWN, of_one_shop, writer
+from services.orders.asking import UNKNOWN, writer
 from services.orders.domain.identity import masked, normal, without_numbers
 from services.orders.personal_numbers import Holder, PersonalNumbers, reveals_of
 from shared.contracts.order import OrderSnapshot
@@ -20,7 +20,7 @@ from shared.runtime.bodies import json_body
 from shared.runtime.database import connected, transaction
 from shared.runtime.masking import masked_text
 from shared.runtime.openapi import problem_response
-from shared.runtime.tokens import Caller, authenticated
+from shared.runtime.tokens import Caller, authenticated, of_one_shop
 
 router = APIRouter(prefix="/v1/orders/{order_id}/personal-number", tags=["orders"], route_class=RefusingRoute)
 reveals = APIRouter(prefix="/v1/shop", tags=["shop"], route_class=RefusingRoute)

@@ -32,7 +32,8 @@ def offered(order: Order, shop: Shop = SHOP) -> set[str]:
 def test_a_new_order_is_offered_what_can_be_done_and_by_whom() -> None:
     order = authorized(an_order_of(2))
     assert offered(order) == {"process", "ship", "back-order", "cancel", "capture", "void", "confirm-payment",
-                              "book-shipment", "transfer", "resend-confirmation", "send-message", "print-document"}  # fmt: skip
+                              "book-shipment", "transfer", "resend-confirmation", "send-message",
+                              "print-document"}  # fmt: skip
     assert {name: each.system for name, each in by_name(order).items() if each.system} == {
         name: {"payment": "sandbox", "shipping": "post", "erp": "books"}[kind] for name, kind in SYSTEMS.items()
     }
