@@ -12,6 +12,7 @@ from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
+from services.orders.payment_api import router as payment
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
@@ -79,7 +80,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, shop, documents, operators),
+        routers=(lists, router, payment, actions, shop, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
