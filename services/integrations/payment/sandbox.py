@@ -64,7 +64,7 @@ class SandboxPay:
         """See PaymentProvider."""
         event = json.loads(body)
         done = event["data"]["transaction"]
-        payment = event["data"].get("payment") or {}
+        payment = event["data"].get("payment")
         what: Any = TOLD.get(done["kind"])
         return Told(
             str(event["type"]),
@@ -77,7 +77,7 @@ class SandboxPay:
             failed=done["status"] == "failed",
             at=str(done.get("created", "")),
             detail=f"{done['kind']} {done['status']}",
-            merchant_reference=str(payment.get("reference", "")),
+            merchant_reference=str(payment.get("reference", "")) if isinstance(payment, dict) else "",
         )
 
     async def close(self) -> None:
