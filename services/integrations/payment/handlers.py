@@ -59,7 +59,7 @@ async def tell_that_it_was_there_before(message: PaymentFound, till: Till) -> li
 async def record_what_was_said(message: ProviderSaid) -> list[LogEntry]:
     """Whatever a provider says is kept (R117); what it or its customer did without us changes the payment (R132)."""
     said = message.said
-    done = done_there(message.order_id, said.what, said.amount or 0, said.transaction_id) if message.acts else []
+    done = done_there(message.order_id, said.what or "", said.amount or 0, said.transaction_id) if message.acts else []
     return [entry_of(message.order_id, said), *done]
 
 

@@ -21,8 +21,8 @@ class Said(Value):
     said_at: AwareDatetime
     heard_at: AwareDatetime
     message_id: Line = ""
-    what: Identifier = ""
-    """What happened, as `Told` has it; empty where it says nothing to us."""
+    what: Identifier | None = None
+    """What happened, as `Told` has it; None where it changes nothing here."""
     failed: bool = False
     transaction_id: Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x21-\x7e]{0,128}$")] = ""
     amount: Price | None = None

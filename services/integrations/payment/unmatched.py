@@ -207,6 +207,6 @@ def told_anew(row: asyncpg.Record, *, by_hand: bool, late: bool) -> list[Message
     )
     before: list[Message] = [found] if late else []
     return before + [
-        ProviderSaid(order_id=order_id, said=said, acts=said.what not in {"", "authorized"} and not said.failed)
+        ProviderSaid(order_id=order_id, said=said, acts=said.what not in {None, "authorized"} and not said.failed)
         for said in said_in(row)
     ]

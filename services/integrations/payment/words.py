@@ -8,7 +8,7 @@ from services.integrations.payment.messages import Said
 from services.integrations.payment.port import Standing, Told
 from shared.contracts.message import now
 from shared.contracts.order_log import PaymentProviderMessage
-from shared.contracts.values import Currency, OrderId, on_one_line
+from shared.contracts.values import Currency, OrderId, on_one_line, with_masked_emails, with_masked_numbers
 
 CURRENCY: TypeAdapter[str] = TypeAdapter(Currency)
 LONGEST = 150
@@ -22,17 +22,17 @@ def said_of(told: Told, *, provider: str = "-", message_id: str = "", heard_at: 
         raise ValueError(f"{told.event} names no amount, or no transaction")
     return Said(
         provider=provider,
-        event=on_one_line(told.event, LONGEST) or "-",
+        event=cleaned(told.event, LONGEST) or "-",
         reference=told.reference,
         said_at=moment_of(told.at) or heard_at,
         heard_at=heard_at,
         message_id=on_one_line(message_id, LONGEST),
-        what=told.what or "",
+        what=told.what,
         failed=told.failed,
         transaction_id=told.transaction_id,
         amount=told.amount,
         currency=currency_of(told.currency),
-        detail=on_one_line(told.detail, 2 * LONGEST),
+        detail=cleaned(told.detail, 2 * LONGEST),
     )
 
 
@@ -54,14 +54,19 @@ def answered(order_id: OrderId, standing: Standing, provider: str, reference: st
         outcome="done",
         summary="payment.provider-message",
         provider=provider,
-        event=on_one_line(standing.more, LONGEST),
+        event=cleaned(standing.more, LONGEST),
         reference=reference,
         said_at=heard_at,
         heard_at=heard_at,
         amount=standing.amount,
         currency=currency_of(standing.currency),
-        detail=on_one_line(standing.detail, 2 * LONGEST),
+        detail=cleaned(standing.detail, 2 * LONGEST),
     )
+
+
+def cleaned(text: str, longest: int) -> str:
+    """One line without addresses and card numbers; masked before it is cut, so that no part of one is left."""
+    return on_one_line(with_masked_numbers(with_masked_emails(on_one_line(text, 50 * longest))), longest)
 
 
 def moment_of(text: str) -> datetime | None:
