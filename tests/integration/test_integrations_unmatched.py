@@ -280,3 +280,31 @@ def test_a_providers_words_are_cut_cleaned_and_without_what_tells_of_its_custome
     assert (entry.currency, entry.amount, entry.message_id) == (None, None, "evt 1")
     assert entry.said_at == entry.heard_at, "where it does not say when"
     assert type(entry).model_validate_json(entry.model_dump_json()) == entry, "readers accept it"
+
+
+@pytest.mark.parametrize("query", [{"state": "lost"}, {"limit": 0}, {"limit": 201}, {"after": "x"}, {"after": "\x00"}])
+async def test_a_list_that_makes_no_sense_is_refused(door: Door, query: dict[str, Any]) -> None:
+    async with await door.caller() as caller:
+        answer = await caller.get("/v1/payments/unmatched", params=query)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("attach", {}),
+        ("attach", {"order_id": "x"}),
+        ("attach", {"order_id": None}),
+        ("close", {"reason": ""}),
+        ("close", {"reason": "a\x00b"}),
+        ("close", {"reason": "x" * 201}),
+    ],
+)
+async def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(
+    door: Door, what: str, body: dict[str, Any]
+) -> None:
+    await door.tell(told())
+    (case,) = await opened(door)
+    assert await ask(door, case["id"], what, **body) == (422, "invalid-request")
+    assert await ask(door, "not-an-id", what, **body) == (422, "invalid-request")
+    assert [each["state"] for each in await opened(door)] == ["open"]
