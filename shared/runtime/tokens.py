@@ -177,7 +177,7 @@ def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def of_one_shop(caller: Caller) -> Caller:
-    """The caller, if its token is a shop's; a 403 Problem where what is asked is never about all shops."""
+    """The caller, if its token is a shop's; a 403 Problem for one of any shop, where nothing is about all shops."""
     if caller.shop == ANY_SHOP:
         raise Problem(403, "no-single-shop", "The token is for no single shop.")
     return caller
