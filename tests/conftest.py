@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.plugins.mailboxes",
     "tests.plugins.sandboxes",
     "tests.plugins.orders",
+    "tests.plugins.integrations",
     "tests.plugins.kit",
     "tests.plugins.buffers",
     "tests.plugins.system",

@@ -13,10 +13,13 @@ from services.integrations.erp.port import ErpSystem
 from services.integrations.erp.sandbox import SandboxErp
 from services.integrations.known_there import KnownThere
 from services.integrations.news import payment_news, shipping_news
+from services.integrations.payment.api import router as payments_api
 from services.integrations.payment.handlers import payment
 from services.integrations.payment.port import PaymentProvider
 from services.integrations.payment.sandbox import SandboxPay
 from services.integrations.payment.till import Till
+from services.integrations.payment.unmatched import FORGET as FORGET_PAYMENTS
+from services.integrations.payment.watch import Watch
 from services.integrations.settings import IntegrationsSettings
 from services.integrations.shipping.despatch import Despatch
 from services.integrations.shipping.handlers import shipping
@@ -43,18 +46,22 @@ async def compose(settings: IntegrationsSettings) -> Service:
     dsn, connections = settings.database_url.get_secret_value(), settings.database_connections
     pool = await open_pool(dsn, name="integrations", connections=connections, on_connect=recognise)
     keyed = await open_pool(dsn, name="integrations kit", connections=connections, keys_only=True, on_connect=recognise)
-    messaging = Messaging("integrations", settings, pool, keyed, source="/integrations", forgets=(FORGET,))
+    messaging = Messaging(
+        "integrations", settings, pool, keyed, source="/integrations", forgets=(FORGET, FORGET_PAYMENTS)
+    )
     seal, known_there = settings.seal, KnownThere(pool)
     shops, seconds = Connections(pool, seal), settings.call_timeout
     payments = Accounts[PaymentProvider](shops, "payment", {"sandbox": partial(SandboxPay, seconds=seconds)})
     carriers = Accounts[Carrier](shops, "shipping", {"sandbox": partial(SandboxPost, seconds=seconds)})
     systems = Accounts[ErpSystem](shops, "erp", {"sandbox": partial(SandboxErp, seconds=seconds)})
     effects, terms = Effects(keyed, seal=seal), {"seconds": seconds, "holds": settings.holds}
-    till = Till(effects, payments, known_there, **terms)
+    late_after = settings.unmatched_after
+    till = Till(effects, payments, pool, late_after=late_after, **terms)
     despatch = Despatch(effects, carriers, known_there, Facts(pool), **terms)
     messaging.work_outside([payment], {Till: till}, source="/integrations/payment")
     messaging.work_outside([shipping], {Despatch: despatch}, source="/integrations/shipping")
     messaging.work_outside([erp], {Handover: Handover(effects, systems, **terms)}, source="/integrations/erp")
+    messaging.work_beside(Watch(pool, late_after=late_after))
     listeners = {
         "payment": Listener(payment, "/integrations/payment", payments, payment_news),
         "shipping": Listener(shipping, "/integrations/shipping", carriers, shipping_news),
@@ -64,7 +71,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, operators),
+        routers=(router, payments_api, operators),
         state={"repairs": messaging.repairs, "listeners": listeners},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

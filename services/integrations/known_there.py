@@ -6,6 +6,7 @@ from services.integrations.connections import Kind
 from shared.messaging.database import Connection
 from shared.runtime.database import Pool, connected
 
+HOLD = "select pg_advisory_xact_lock(hashtextextended('known there: ' || $1 || ' ' || $2 || ' ' || $3, 0))"
 REMEMBER = """
 insert into known_there (shop, kind, reference, order_id) values ($1, $2, $3, $4) on conflict do nothing
 """
@@ -21,7 +22,17 @@ class KnownThere:
     async def remember(self, shop: str, kind: Kind, reference: str, order_id: UUID) -> None:
         """From now on what the provider tells of this reference is about this order."""
         async with connected(self._pool) as connection:
-            await connection.execute(REMEMBER, shop, kind, reference, order_id)
+            await remember(connection, shop, kind, reference, order_id)
+
+
+async def hold(connection: Connection, shop: str, kind: Kind, reference: str) -> None:
+    """Until the transaction ends, nobody else who holds it looks whose this is, or says so: they come after it."""
+    await connection.execute(HOLD, shop, kind, reference)
+
+
+async def remember(connection: Connection, shop: str, kind: Kind, reference: str, order_id: UUID) -> None:
+    """The same, in the caller's transaction."""
+    await connection.execute(REMEMBER, shop, kind, reference, order_id)
 
 
 async def order_of(connection: Connection, shop: str, kind: Kind, *references: str) -> UUID | None:

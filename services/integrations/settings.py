@@ -22,6 +22,13 @@ class IntegrationsSettings(ServiceSettings):
         description="seconds that an unknown is looked into before a person is asked",
     )
 
+    unmatched_after: float = Field(
+        default=60.0,
+        ge=0,
+        le=86_400,
+        description="seconds that a payment may be there before its order and still have come with it",
+    )
+
     @property
     def seal(self) -> Seal:
         """What the shops' secrets are sealed with."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -10,11 +12,11 @@ from fastapi import APIRouter, Request, Response
 from services.integrations import metrics
 from services.integrations.accounts import Accounts
 from services.integrations.connections import Connection, Kind
-from services.integrations.known_there import order_of
+from services.integrations.known_there import hold, order_of
+from services.integrations.lanes import put_into_lane
 from services.integrations.signatures import NotGenuine, verify
-from shared.contracts.message import Message, Meta, new_id, now, write_record
+from shared.contracts.message import Message, now
 from shared.messaging.database import Connection as DatabaseConnection
-from shared.messaging.entrance import Entering, enter
 from shared.messaging.groups import Group
 from shared.messaging.settling import settle
 from shared.runtime.bodies import whole_body
@@ -26,6 +28,7 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 log = structlog.stdlib.get_logger(__name__)
 
 TAKE = "insert into webhook (shop, kind, id) values ($1, $2, $3) on conflict do nothing returning true"
+OURS = "select subject from effect where key = $1 and shop = $2"
 FORGET = "delete from webhook where taken_at < clock_timestamp() - interval '35 days'"
 UNKNOWN = problem_response("404", "unknown-connection", "The shop has no such connection.")
 NOT_GENUINE = problem_response("401", "not-genuine", "The webhook's signature is not good.")
@@ -33,19 +36,30 @@ NOT_UNDERSTOOD = problem_response("422", "not-understood", "The webhook is not w
 
 
 @dataclass(frozen=True)
+class Heard:
+    """How something was told."""
+
+    provider: str
+    webhook_id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class News:
     """What a webhook tells: about which thing there, which call of ours made it happen, and what the lane is told."""
 
     reference: str
-    message: Callable[[Any], Message]
-    """Makes the message for the order of this id."""
+    message: Callable[[UUID, Heard, bool], Message | None]
+    """Makes the message for the order of this id; told whether a call of ours made it happen. None: nothing to say."""
     key: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
     """What the call would have given, where one of ours made it happen."""
     failed: bool = False
-    """Whether it did not happen after all; of what was not ours that says nothing."""
+    """Whether it did not happen after all."""
     ours: str = ""
     """What we call that thing, where the provider says that too: its own name may have been lost with its answer."""
+    keep: Callable[[DatabaseConnection, str, Heard], Awaitable[None]] | None = None
+    """Keeps what is about no known order of the shop until the order comes."""
 
 
 @dataclass(frozen=True)
@@ -103,41 +117,38 @@ def genuine(connection: Connection, request: Request, body: bytes) -> str:
 async def take(
     database: DatabaseConnection, connection: Connection, listener: Listener, webhook_id: str, news: News
 ) -> None:
-    """Settles the call that it tells of, or puts it into its order's lane; what is about no known order is counted."""
+    """Settles the call that it tells of, and puts it into its order's lane, or keeps it until the order comes.
+
+    An order that comes at the same time waits for the end of this transaction, or this one for its.
+    """
     shop, kind = connection.shop, connection.kind
+    heard = Heard(connection.provider, webhook_id, now())
     if not await database.fetchval(TAKE, shop, kind, webhook_id):
         metrics.webhooks.labels(kind, "again").inc()
         return
-    if news.key and await settled(database, news):
-        metrics.webhooks.labels(kind, "ours").inc()
-        return
-    order_id = await order_of(database, shop, kind, news.reference, news.ours)
-    if order_id is None or news.failed:
+    order_id = await settled(database, shop, news) if news.key else None
+    ours = order_id is not None
+    if order_id is None:
+        if news.keep is not None:
+            await hold(database, shop, kind, news.reference)
+        order_id = await order_of(database, shop, kind, news.reference, news.ours)
+    if order_id is None:
         metrics.webhooks.labels(kind, "unmatched").inc()
-        log.warning("webhook about nothing that is known", kind=kind, shop=shop, reference=news.reference)
+        log.info("webhook about nothing that is known", kind=kind, shop=shop, reference=news.reference)
+        if news.keep is not None:
+            await news.keep(database, shop, heard)
         return
-    metrics.webhooks.labels(kind, "taken").inc()
-    message = news.message(order_id)
-    actor = connection.provider
-    meta = Meta(new_id(), source=listener.source, subject=message.subject, shop=shop, actor=actor, time=now())
-    entering = Entering(
-        group=listener.group.name,
-        shop=shop,
-        topic=listener.group.reads.name,
-        source=listener.source,
-        subject=message.subject,
-        id=meta.id,
-        type=message.type,
-        record=write_record(message, meta).encode(),
-    )
-    await enter(database, [entering])
+    metrics.webhooks.labels(kind, "ours" if ours else "taken").inc()
+    message = news.message(order_id, heard, ours)
+    if message is not None:
+        await put_into_lane(database, listener.group, listener.source, shop, connection.provider, [message])
 
 
-async def settled(database: DatabaseConnection, news: News) -> bool:
-    """Whether a call of ours made it happen; one that is under way, or unknown, is settled by it."""
-    try:
-        result = None if news.failed else dict(news.result)
-        await settle(database, news.key, happened=not news.failed, by="provider", result=result, again=False)
-    except LookupError:
-        return False
-    return True
+async def settled(database: DatabaseConnection, shop: str, news: News) -> UUID | None:
+    """The order for which a call of the shop made it happen; one that is under way, or unknown, is settled by it."""
+    subject = await database.fetchval(OURS, news.key, shop)
+    if subject is None:
+        return None
+    result = None if news.failed else dict(news.result)
+    await settle(database, news.key, happened=not news.failed, by="provider", result=result, again=False)
+    return UUID(subject)

@@ -14,6 +14,7 @@ from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
+from services.orders.payment_api import router as payment
 from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
@@ -82,7 +83,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, personal_number, shop, reveals, documents, operators),
+        routers=(lists, router, payment, actions, personal_number, shop, reveals, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs, "personal_numbers": PersonalNumbers(settings.keyring)},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -20,7 +20,7 @@ from shared.contracts.documents import example_of
 from shared.contracts.message import Envelope, Message, read_message
 from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder
 from shared.contracts.order_events import OrderPlaced
-from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted
+from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted, PaymentProviderMessage
 from shared.contracts.shop_facts import ShopConnections, ShopSettings
 
 M = TypeVar("M", bound=Message)
@@ -44,6 +44,25 @@ def log_page() -> dict[str, Any]:
         for n, (message, text) in enumerate(zip(messages, IN_WORDS, strict=True), start=1)
     ]
     return {"entries": entries, "after": len(entries), "more": False}
+
+
+def payment_of_the_order() -> dict[str, Any]:
+    """The order's payment: its provider has said that it is good."""
+    said = message_of(PaymentProviderMessage)
+    event = entry_answer(2, Entry.of(said, said.meta.time), "The payment provider said: payment.authorized")
+    now = _PLACED
+    return {
+        "method": now.payment.method,
+        "name": now.payment.name,
+        "reference": said.reference,
+        "status": "authorized",
+        "currency": now.currency,
+        "total": now.totals.incl_vat.amount,
+        "paid": {"authorized": now.totals.incl_vat.amount, "captured": 0, "refunded": 0},
+        "events": [event.model_dump(mode="json")],
+        "after": 2,
+        "more": False,
+    }
 
 
 def promise_of_the_confirmation() -> dict[str, Any]:
@@ -93,6 +112,7 @@ TO_PLACE = as_json(example_of(PlaceOrder)["data"] | {"personal_identity_number":
 ORDER = as_json(_PLACED.model_dump(mode="json") | {"personal_identity_number": "850709-****"})
 PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
 LOG = as_json(log_page())
+PAYMENT = as_json(payment_of_the_order())
 PROMISES = as_json(promise_of_the_confirmation())
 AGAIN = as_json({"content": "as-then"})
 ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))

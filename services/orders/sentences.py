@@ -45,14 +45,17 @@ class Sentences:
         if key not in sentences:
             return entry.summary
         said = {**entry.data, **entry.parameters}
+        currency = str(said.get("currency") or self._currency)
         text = PLACE.sub(
-            lambda place: self._value(key, place[1], said.get(place[1], "")), sentences[key][self._language]
+            lambda place: self._value(key, place[1], said.get(place[1], ""), currency), sentences[key][self._language]
         )
         return re.sub(" +", " ", text).strip(" ")
 
-    def _value(self, key: str, place: str, value: object) -> str:
+    def _value(self, key: str, place: str, value: object, currency: str) -> str:
+        if value is None:
+            return ""
         if place == "amount" and isinstance(value, int):
-            return self._formats.money(Money(amount=value, currency=self._currency)) if value else ""
+            return self._formats.money(Money(amount=value, currency=currency)) if value else ""
         if isinstance(value, int):
             return self._formats.number(value)
         if place in NAMED and key != "order.payment-status-changed":

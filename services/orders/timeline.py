@@ -5,14 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
+
+import asyncpg
 
 from services.orders.domain.chain import digest, first_broken
 from services.orders.entry import Entry
 from services.orders.promises import hear
 from shared.contracts.message import Message, now
-from shared.contracts.order_log import LogEntry
+from shared.contracts.order import PaymentAction
+from shared.contracts.order_events import PaymentRequested, PaymentStatusChanged
+from shared.contracts.order_log import LogEntry, PaymentConfirmed, PaymentEntry, PaymentProviderMessage
 from shared.messaging.database import Connection
 
 APPEND = """
@@ -38,6 +42,16 @@ PAGE = """
 select * from timeline
 where order_id = $1 and shop = $2 and n > $3 and ($4::text[] is null or type = any($4)) order by n limit $5
 """
+PAYMENT_PAGE = """
+select * from timeline
+where order_id = $1 and shop = $2 and n > $3 and (type = any($4) or data->>'event_type' = any($5)
+  or data->>'effect' = any($6) or (type = 'checkout.step.v1' and data->>'step' like '%payment%'))
+order by n limit $7
+"""
+_OF_PAYMENT: tuple[type[LogEntry], ...] = (*PaymentEntry.__subclasses__(), PaymentProviderMessage, PaymentConfirmed)
+ABOUT_PAYMENT = [each.type for each in _OF_PAYMENT]
+NOTED_OF_PAYMENT = [PaymentRequested.type, PaymentStatusChanged.type]
+PAYMENT_EFFECTS = list(get_args(PaymentAction))
 CHAIN = "select * from timeline where order_id = $1 order by n"
 HEAD = "select n, hash from timeline_head where order_id = $1"
 
@@ -105,7 +119,17 @@ async def read_page(
     connection: Connection, order_id: UUID, shop: str, *, after: int = 0, types: Sequence[str] | None = None, limit: int
 ) -> Page:
     """The entries of an order behind number `after`, at most `limit`, of these types or of all."""
-    rows = await connection.fetch(PAGE, order_id, shop, after, types, limit + 1)
+    return page_of(await connection.fetch(PAGE, order_id, shop, after, types, limit + 1), limit)
+
+
+async def read_payment_page(connection: Connection, order_id: UUID, shop: str, *, after: int = 0, limit: int) -> Page:
+    """The entries about the order's payment: what the customer, the shop, the provider and we did about it."""
+    about = (ABOUT_PAYMENT, NOTED_OF_PAYMENT, PAYMENT_EFFECTS)
+    return page_of(await connection.fetch(PAYMENT_PAGE, order_id, shop, after, *about, limit + 1), limit)
+
+
+def page_of(rows: Sequence[asyncpg.Record], limit: int) -> Page:
+    """At most `limit` of these rows, one more than which was asked for."""
     return Page([(row["n"], Entry.read(row)) for row in rows[:limit]], more=len(rows) > limit)
 
 

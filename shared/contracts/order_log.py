@@ -9,21 +9,28 @@ from shared.contracts.message import Message
 from shared.contracts.order import PaymentAction, ShipmentState
 from shared.contracts.topics import ORDERS_LOG
 from shared.contracts.values import (
+    Currency,
     Detail,
     Identifier,
     Language,
     Line,
     MaskedEmail,
     MinorUnits,
+    Name,
     OrderId,
     Price,
     Reason,
     with_masked_emails,
+    with_masked_numbers,
 )
 
 Outcome = Literal["done", "failed", "unknown", "waiting"]
 Text = Annotated[Detail, AfterValidator(with_masked_emails)]
 """Words for people, at most 500 characters; e-mail addresses in them are masked whatever a mail server quotes."""
+ProviderText = Annotated[Detail, AfterValidator(with_masked_emails), AfterValidator(with_masked_numbers)]
+"""As `Text`; numbers as long as a card's are masked too."""
+ProviderLine = Annotated[Name, AfterValidator(with_masked_emails), AfterValidator(with_masked_numbers)]
+"""As `Name`, masked likewise."""
 EffectKey = Annotated[str, StringConstraints(max_length=300, pattern=r"^[\x21-\x3f\x41-\x7e]{1,300}$")]
 """Names one effect; never an address: an effect that is once per recipient has a digest of it in its key."""
 
@@ -134,6 +141,42 @@ class PaymentDeclined(PaymentEntry, type="payment.declined.v1"):
     action: Literal["authorize"] | PaymentAction
     reason: Reason
     detail: Text = ""
+
+
+class PaymentUnmatched(PaymentEntry, type="payment.unmatched.v1"):
+    """The payment was at the provider before its order was here, or a person said which order it belongs to (R133).
+
+    What the provider had said of it until then follows, each as `payment.provider-message`.
+    """
+
+    provider: Identifier
+    reference: Identifier
+    """What the provider calls the payment. It is the order's from now on, where the order named none."""
+    first_heard_at: AwareDatetime
+    messages: Annotated[int, Field(ge=0, le=10**6)]
+    """How often the provider had told of it."""
+    by_hand: bool = False
+    """Whether a person said so: the envelope's actor."""
+
+
+class PaymentProviderMessage(LogEntry, type="payment.provider-message.v1"):
+    """What the payment provider said of the order's payment, whether or not it changed anything (R117, R132)."""
+
+    written_by = ("integrations",)
+    provider: Identifier
+    event: ProviderLine
+    """In the provider's own words: `capture.succeeded`."""
+    reference: Identifier
+    """What the provider calls the payment."""
+    said_at: AwareDatetime
+    """When it happened, as the provider says; when it was heard, where it does not say."""
+    heard_at: AwareDatetime
+    message_id: Line = ""
+    """What the provider calls this message; empty for an answer."""
+    transaction_id: Line = ""
+    amount: Price | None = None
+    currency: Currency | None = None
+    detail: ProviderText = ""
 
 
 class PaymentConfirmed(LogEntry, type="payment.confirmed.v1"):

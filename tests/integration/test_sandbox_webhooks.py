@@ -95,6 +95,20 @@ async def test_later_webhooks_overtake_earlier_ones(
     assert references != sorted(references, key=lambda reference: int(reference[1:]))
 
 
+async def test_webhooks_that_are_held_are_told_when_they_are_let_go(
+    payment_sandbox: Sandbox, webhook_receiver: WebhookReceiver
+) -> None:
+    await told_at(payment_sandbox, webhook_receiver)
+    await payment_sandbox.misbehave(webhooks_held=True)
+    payment = await authorised(payment_sandbox)
+    await change(payment_sandbox, payment, "captures", "c1", 500)
+    assert [one["tries"] for one in await payment_sandbox.untold()] == [0, 0]
+    assert webhook_receiver.heard == []
+    await payment_sandbox.misbehave()
+    await webhook_receiver.until_heard(2)
+    assert sorted(webhook_receiver.types()) == ["capture.succeeded", "payment.authorized"]
+
+
 async def test_a_killed_one_tells_what_it_had_not_told_and_nothing_else(
     payment_sandbox: Sandbox, webhook_receiver: WebhookReceiver
 ) -> None:

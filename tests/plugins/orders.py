@@ -24,6 +24,7 @@ from services.orders.list_api import router as lists
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
+from services.orders.payment_api import router as payment
 from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
@@ -47,7 +48,7 @@ insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1
 on conflict (shop, owner) do update set body = excluded.body
 """
 KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
-ROUTERS = (lists, router, actions, personal_number, shop, reveals)
+ROUTERS = (lists, router, payment, actions, personal_number, shop, reveals)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),

@@ -31,6 +31,7 @@ from shared.contracts.order_log import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentUnmatched,
     PaymentVoided,
     ShipmentBooked,
     ShipmentCancelled,
@@ -281,3 +282,26 @@ def test_an_order_is_transferred_as_it_is_now() -> None:
 
 def test_payments_without_steps_are_none() -> None:
     assert (Payments().status(7900), Payments().capturable(), Payments().refundable()) == ("none", 0, 0)
+
+
+def attached(reference: str) -> PaymentUnmatched:
+    return PaymentUnmatched(
+        **COMMON, provider="sandbox", reference=reference, first_heard_at=now(), messages=1, by_hand=True
+    )
+
+
+@pytest.mark.requirement("R133")
+def test_an_order_that_named_no_payment_can_be_captured_when_one_was_attached_to_it() -> None:
+    order = Order(an_order(), an_order())
+    assert not order.now.payment.reference
+    order = heard(order, attached("pay_1"), PaymentAuthorized(**COMMON, amount=7900))
+    _, (asked,) = order.capture(stamped(CapturePayment(order_id=order.now.id)), ALL)
+    assert isinstance(asked, PaymentRequested)
+    assert (asked.order.payment.reference, asked.amount) == ("pay_1", 7900)
+
+
+def test_an_order_keeps_the_payment_that_it_was_placed_with() -> None:
+    order = an_order_with_payment()
+    named = order.now.payment.reference
+    after, said = order.reported(attached("pay_other"), ALL)
+    assert (after.now.payment.reference, after.now.payment_status, said) == (named, order.now.payment_status, [])

@@ -12,7 +12,7 @@ from services.orders.sentences import Sentences, texts
 from shared.contracts.documents import example_of
 from shared.contracts.message import CONTRACTS, Envelope, now, read_message
 from shared.contracts.order_events import OrderEvent
-from shared.contracts.order_log import LogEntry, OrderNoted
+from shared.contracts.order_log import LogEntry, OrderNoted, PaymentProviderMessage, PaymentUnmatched
 from shared.contracts.shop_facts import Folder
 from shared.contracts.values import Language
 from shared.messaging.outbox import noted
@@ -60,6 +60,9 @@ def test_sentences_name_what_the_shop_has_named_and_write_money_as_the_language_
     assert said(events["OrderNotedorder.status-changed"], "fi") == "Tilauksen tila: Käsittelyssä (oli Vastaanotettu)"
     assert said(events["OrderNotedorder.internal-status-changed"]) == "Intern status: Att plocka (var -)"
     assert said(events["PaymentConfirmedpayment.confirmed"], "en").endswith("by hand: SEK\u00a01,073.27")
+    words = said(events["PaymentProviderMessagepayment.provider-message"], "en")
+    assert words == "The payment provider said: payment.authorized SEK\u00a0178.00"
+    assert "47 min" in said(events["PaymentUnmatchedpayment.unmatched"])
     assert "följesedel" in said(events["OrderNotedorder.document-requested"])
 
 
@@ -73,3 +76,15 @@ def test_every_sentence_and_every_word_stands_in_all_languages_with_the_same_pla
         for key, text in table.items():
             assert set(text) == set(LANGUAGES), key
             assert len({frozenset(re.findall(r"{(\w+)}", each)) for each in text.values()}) == 1, key
+
+
+def test_what_a_provider_said_of_another_currency_or_of_no_money_is_said_so() -> None:
+    entry = example(PaymentProviderMessage)
+    euros = stamped(entry.model_copy(update={"currency": "EUR"}))
+    assert said(euros, "en").endswith("payment.authorized €178.00")
+    assert said(stamped(entry.model_copy(update={"amount": None})), "en").endswith("said: payment.authorized")
+
+
+def test_a_payment_that_a_person_attached_is_said_so() -> None:
+    entry = example(PaymentUnmatched).model_copy(update={"summary": "payment.attached", "by_hand": True})
+    assert said(stamped(entry), "sv") == "Betalningen pay_4b1d2c3e kopplades till ordern för hand"

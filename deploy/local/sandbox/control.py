@@ -78,9 +78,12 @@ def _orders(vendor: Vendor) -> APIRouter:
     @router.put("/sandbox/misbehaviour", response_model=None)
     async def misbehave(asked: dict[str, Any]) -> Response:
         try:
-            return JSONResponse(vendor.desk.behave(asked).model_dump())
+            behaviour = vendor.desk.behave(asked)
         except ValidationError as error:
             return JSONResponse({"wrong": error.errors(include_context=False)}, 422)
+        if vendor.webhooks is not None:
+            vendor.webhooks.hold(behaviour.webhooks_held)
+        return JSONResponse(behaviour.model_dump())
 
     @router.post("/sandbox/advance", response_model=None)
     async def advance(step: Step) -> Response:

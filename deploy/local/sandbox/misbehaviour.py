@@ -80,6 +80,8 @@ class Misbehaviour(HttpChaos):
     """Seconds that a 429 asks the caller to wait."""
     closed_for: float = Field(default=0.0, ge=0.0)
     """Seconds from now in which every call is answered 503 with Retry-After, and nothing is done."""
+    webhooks_held: bool = False
+    """Whether webhooks wait until this is no longer so."""
     by_itself: float | None = Field(default=None, ge=0.0)
     """Seconds after which things outside go on a step by themselves; None: only when told so."""
 

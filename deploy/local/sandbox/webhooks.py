@@ -46,6 +46,8 @@ class Webhooks:
         self._endpoint_ledger, self._told_ledger = Ledger(endpoints), Ledger(told)
         self._on_their_way: dict[asyncio.Task[None], dict[str, Any]] = {}
         self._http = httpx2.AsyncClient(timeout=5.0)
+        self._free = asyncio.Event()
+        self._free.set()
 
     async def register(self, account: str, url: str, secret: str | None) -> Endpoint:
         """From now on the account is told at `url`; without a secret the account keeps the one it has by its name."""
@@ -66,6 +68,13 @@ class Webhooks:
         dice = misbehaviour.draw(f"webhook {event['id']}", 0)
         for _ in range(2 if dice.random() < misbehaviour.webhook_doubled else 1):
             self._start(account, event, dice.uniform(0, misbehaviour.webhook_seconds))
+
+    def hold(self, held: bool) -> None:  # noqa: FBT001 - it is what is asked
+        """Sends nothing until it is told otherwise; a call that was begun is not taken back."""
+        if held:
+            self._free.clear()
+        else:
+            self._free.set()
 
     def resume(self, entries: Iterable[Entry]) -> None:
         """Sends what was due when the process ended."""
@@ -93,9 +102,11 @@ class Webhooks:
     async def _send(self, account: str, event: Event, pause: float, state: dict[str, Any]) -> None:
         await asyncio.sleep(pause)
         pause, body = FIRST_PAUSE, json.dumps(event).encode()
+        await self._free.wait()
         while not await self._taken(self._endpoints[account], event["id"], body):
             state["tries"] += 1
             await asyncio.sleep(pause)
+            await self._free.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
         await self._told_ledger.write(event=event["id"])
 

@@ -3,8 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from services.integrations.payment.messages import ProviderTold
+from services.integrations.payment.group import payment
+from services.integrations.payment.messages import PaymentFound, ProviderSaid, ProviderTold
 from services.integrations.payment.till import Till
+from services.integrations.payment.words import answered, entry_of
 from services.integrations.reasons import reason_of
 from shared.contracts.order_events import OrderPlaced, PaymentRequested
 from shared.contracts.order_log import (
@@ -13,23 +15,19 @@ from shared.contracts.order_log import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentUnmatched,
     PaymentVoided,
 )
-from shared.contracts.topics import ORDERS_EVENTS
-from shared.messaging.groups import Group
 
-payment = Group("integrations.payment", ORDERS_EVENTS)
+__all__ = ["payment"]
 
 
 @payment.on(OrderPlaced)
 async def look_up_payment(event: OrderPlaced, till: Till) -> list[LogEntry]:
     """What the customer did at checkout is asked of the provider, and not believed of the shop front (R115)."""
-    standing = await till.standing(event.order)
-    if standing is None:
-        return []
-    if standing.status == "declined":
-        return [declined(event.order.id, standing.reason)]
-    return [authorized(event.order.id, standing.amount)]
+    order = event.order
+    await till.order_came(order)
+    return await standing_of(order.id, order.shop, order.payment.reference, till)
 
 
 @payment.on(PaymentRequested)
@@ -38,20 +36,64 @@ async def move_money(event: PaymentRequested, till: Till) -> list[LogEntry]:
     return [await till.move(event)]
 
 
+@payment.on(PaymentFound)
+async def tell_that_it_was_there_before(message: PaymentFound, till: Till) -> list[LogEntry]:
+    """The payment was there before its order (R133); of an order that named none, it is looked up now."""
+    found = PaymentUnmatched(
+        order_id=message.order_id,
+        outcome="done",
+        summary="payment.attached" if message.by_hand else "payment.unmatched",
+        parameters={"minutes": message.minutes},
+        provider=message.provider,
+        reference=message.reference,
+        first_heard_at=message.first_heard_at,
+        messages=message.messages,
+        by_hand=message.by_hand,
+    )
+    if not message.by_hand:
+        return [found]
+    return [found, *await standing_of(message.order_id, message.meta.shop, message.reference, till)]
+
+
+@payment.on(ProviderSaid)
+async def record_what_was_said(message: ProviderSaid) -> list[LogEntry]:
+    """Whatever a provider says is kept (R117); what it or its customer did without us changes the payment (R132)."""
+    said = message.said
+    done = done_there(message.order_id, said.what or "", said.amount or 0, said.transaction_id) if message.acts else []
+    return [entry_of(message.order_id, said), *done]
+
+
 @payment.on(ProviderTold)
 async def record_what_was_told(message: ProviderTold) -> list[LogEntry]:
-    """What the provider did without being asked by us, or what its customer did later."""
-    amount = message.amount
-    parameters: dict[str, str | int] = {"amount": amount}
-    match message.what:
+    """The same, as it was told to an older version."""
+    return done_there(message.order_id, message.what, message.amount, message.transaction_id)
+
+
+async def standing_of(order_id: UUID, shop: str, reference: str, till: Till) -> list[LogEntry]:
+    """How an order's payment stands, as the provider says; nothing where there is none to be asked for."""
+    found = await till.look_up(shop, reference)
+    if found is None:
+        return []
+    provider, standing = found
+    if standing.status == "declined":
+        return [declined(order_id, standing.reason)]
+    more = [answered(order_id, standing, provider, reference)] if standing.more else []
+    return [*more, authorized(order_id, standing.amount)]
+
+
+def done_there(order_id: UUID, what: str, amount: int, transaction_id: str) -> list[LogEntry]:
+    """What was done at the provider's without being asked by us."""
+    common: dict[str, Any] = {"order_id": order_id, "outcome": "done"}
+    moved: dict[str, Any] = {**common, "transaction_id": transaction_id, "parameters": {"amount": amount}}
+    match what:
         case "authorized":
-            return [authorized(message.order_id, amount)]
+            return [authorized(order_id, amount)]
         case "capture":
-            return [PaymentCaptured(**common(message, "captured"), parameters=parameters, amount=amount)]
+            return [PaymentCaptured(**moved, summary="payment.captured", amount=amount)]
         case "refund":
-            return [PaymentRefunded(**common(message, "refunded"), parameters=parameters, amount=amount)]
+            return [PaymentRefunded(**moved, summary="payment.refunded", amount=amount)]
         case "void":
-            return [PaymentVoided(**common(message, "voided"))]
+            return [PaymentVoided(**common, summary="payment.voided", transaction_id=transaction_id)]
     return []
 
 
@@ -77,13 +119,3 @@ def declined(order_id: UUID, reason: str) -> PaymentDeclined:
         action="authorize",
         reason=word,
     )
-
-
-def common(message: ProviderTold, what: str) -> dict[str, Any]:
-    """What entries about money that moved at the provider's have alike."""
-    return {
-        "order_id": message.order_id,
-        "outcome": "done",
-        "summary": f"payment.{what}",
-        "transaction_id": message.transaction_id,
-    }

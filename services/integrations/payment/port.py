@@ -14,6 +14,10 @@ class Standing:
     status: Literal["authorized", "declined"]
     amount: int = 0
     reason: str = ""
+    more: str = ""
+    """What the provider calls its state, where that says more than our word for it."""
+    detail: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,22 @@ class Move:
 class Told:
     """What a provider tells of itself: `key` names the call that made it happen, where one of ours did."""
 
-    what: Literal["authorized", "capture", "refund", "void"]
+    event: str
+    """What the provider calls it."""
     reference: str
-    amount: int
-    transaction_id: str
+    what: Literal["authorized", "capture", "refund", "void"] | None = None
+    """None for what changes nothing here."""
+    amount: int | None = None
+    currency: str = ""
+    transaction_id: str = ""
     key: str = ""
     failed: bool = False
     """Whether it did not happen after all."""
+    at: str = ""
+    """When it happened, as RFC 3339 has it."""
+    detail: str = ""
+    merchant_reference: str = ""
+    """What the shop called the payment when it was begun."""
 
 
 class PaymentProvider(Protocol):
@@ -62,7 +75,7 @@ class PaymentProvider(Protocol):
         ...
 
     def told(self, body: bytes) -> Told | None:
-        """What a webhook tells, its signature being good; None for what says nothing to us."""
+        """What a webhook tells, its signature being good; None for what is about no payment."""
         ...
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from services.integrations.payment.port import Move, Standing, Told
 from shared.messaging.effects import Done, Failed, Permit
 
 PATHS = {"capture": "captures", "refund": "refunds", "void": "void"}
-NOT_GOOD = frozenset({"declined", "expired"})
+NOT_GOOD = frozenset({"declined", "expired", "voided"})
 CLEAR_NO = frozenset({400, 401, 402, 404, 409, 422})
 TOLD = {"authorization": "authorized", "capture": "capture", "refund": "refund", "void": "void"}
 
@@ -33,7 +33,15 @@ class SandboxPay:
             return Standing("declined", reason="no-such-payment")
         if payment["status"] in NOT_GOOD:
             return Standing("declined", reason=payment["status"])
-        return Standing("authorized", payment["authorized"])
+        if payment["status"] == "authorized":
+            return Standing("authorized", payment["authorized"])
+        return Standing(
+            "authorized",
+            payment["authorized"],
+            more=payment["status"],
+            detail=f"captured {payment['captured']}, refunded {payment['refunded']}",
+            currency=payment["currency"],
+        )
 
     async def move(self, move: Move, permit: Permit) -> Done | Failed:
         """See PaymentProvider."""
@@ -54,17 +62,22 @@ class SandboxPay:
 
     def told(self, body: bytes) -> Told | None:
         """See PaymentProvider."""
-        done = json.loads(body)["data"]["transaction"]
+        event = json.loads(body)
+        done = event["data"]["transaction"]
+        payment = event["data"].get("payment")
         what: Any = TOLD.get(done["kind"])
-        if what is None:
-            return None
         return Told(
-            what,
+            str(event["type"]),
             done["payment"],
+            what,
             done["amount"],
+            done["currency"],
             done["id"],
             done["idempotency_key"],
             failed=done["status"] == "failed",
+            at=str(done.get("created", "")),
+            detail=f"{done['kind']} {done['status']}",
+            merchant_reference=str(payment.get("reference", "")) if isinstance(payment, dict) else "",
         )
 
     async def close(self) -> None:

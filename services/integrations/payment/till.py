@@ -5,9 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from services.integrations.accounts import Accounts
-from services.integrations.connections import Kind
-from services.integrations.known_there import KnownThere
 from services.integrations.payment.port import Move, PaymentProvider, Standing
+from services.integrations.payment.unmatched import order_came
 from services.integrations.reasons import reason_of
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_events import PaymentRequested
@@ -20,8 +19,7 @@ from shared.contracts.order_log import (
     PaymentVoided,
 )
 from shared.messaging.effects import Done, Effects, Failed, Outcome, Permit, WhenUnknown
-
-KIND: Kind = "payment"
+from shared.runtime.database import Pool, transaction
 
 
 def key_of(event: PaymentRequested) -> str:
@@ -30,27 +28,36 @@ def key_of(event: PaymentRequested) -> str:
 
 
 class Till:
-    """What payment's handlers work with; `seconds` is what one call may take in all, `holds` as in WhenUnknown."""
+    """What payment's handlers work with; `seconds` is what one call may take in all, `holds` as in WhenUnknown.
+
+    A payment that waits for its order for `late_after` seconds did not come with it.
+    """
 
     def __init__(
         self,
         effects: Effects,
         accounts: Accounts[PaymentProvider],
-        known_there: KnownThere,
+        pool: Pool,
         *,
         seconds: float,
         holds: float,
+        late_after: float,
     ) -> None:
-        self._effects, self._accounts, self._known_there = effects, accounts, known_there
-        self._seconds, self._holds = seconds, holds
+        self._effects, self._accounts, self._pool = effects, accounts, pool
+        self._seconds, self._holds, self._late_after = seconds, holds, late_after
 
-    async def standing(self, order: OrderSnapshot) -> Standing | None:
-        """How the order's payment stands; None where it was begun at no provider that the shop has connected."""
-        account = await self._accounts.of(order.shop)
-        if account is None or not order.payment.reference:
+    async def order_came(self, order: OrderSnapshot) -> None:
+        """From now on what a provider tells of the order's payment is about it, and what it told before is, too."""
+        if order.payment.reference or await self._accounts.of(order.shop) is not None:
+            async with transaction(self._pool) as connection:
+                await order_came(connection, order, late_after=self._late_after)
+
+    async def look_up(self, shop: str, reference: str) -> tuple[str, Standing] | None:
+        """Which provider was asked and how the payment stands; None where it is at none that the shop has connected."""
+        account = await self._accounts.of(shop)
+        if account is None or not reference:
             return None
-        await self._known_there.remember(order.shop, KIND, order.payment.reference, order.id)
-        return await account[1].standing(order.payment.reference)
+        return account[0].provider, await account[1].standing(reference)
 
     async def move(self, event: PaymentRequested) -> LogEntry:
         """What the order log shall say of a request. Raises as Effects.once does."""

@@ -50,6 +50,7 @@ from shared.contracts.order_log import (
     PaymentAuthorized,
     PaymentConfirmed,
     PaymentEntry,
+    PaymentUnmatched,
     ShipmentBooked,
     ShipmentCancelled,
     ShipmentEntry,
@@ -202,7 +203,7 @@ class Order:
         The version stays: it counts what people change.
         """
         if isinstance(entry, PaymentEntry):
-            order = self._with_payments(self.payments.reported(entry))
+            order = self._with_payments(self.payments.reported(entry)).with_reference(entry)
             paid = (order.now.payment_status, order.now.paid) != (self.now.payment_status, self.now.paid)
             events: list[OrderEvent] = [PaymentStatusChanged(order=order.now)] if paid else []
             if isinstance(entry, PaymentAuthorized) and paid and units_in(ledger_of(self.now.lines), SENT_ON):
@@ -247,6 +248,13 @@ class Order:
     def _with_payments(self, payments: Payments) -> Self:
         changes = {"payment_status": payments.status(self.now.totals.incl_vat.amount), "paid": payments.sums()}
         return replace(self, now=self.now.model_copy(update=changes), payments=payments)
+
+    def with_reference(self, entry: PaymentEntry) -> Self:
+        """An order that named no payment has the one that a person has attached to it."""
+        if not isinstance(entry, PaymentUnmatched) or self.now.payment.reference:
+            return self
+        payment = self.now.payment.model_copy(update={"reference": entry.reference})
+        return replace(self, now=self.now.model_copy(update={"payment": payment}))
 
     def changed(self, command: OrderCommand, **changes: Any) -> Self:
         """The next version of the order: somebody has changed these fields of it (R008, R009, R208)."""
