@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.plugins.sandboxes",
     "tests.plugins.orders",
     "tests.plugins.kit",
+    "tests.plugins.brokers",
     "tests.plugins.buffers",
     "tests.plugins.system",
 ]

@@ -7,9 +7,11 @@ import services.orders
 import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
+from services.orders.changes_api import router as changes
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
+from services.orders.live import TOPICS, Live
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
 from services.orders.promises import Expectations
@@ -20,12 +22,14 @@ from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
 from shared.contracts.message import Message, personal_field_names
 from shared.messaging.database import Connection
+from shared.messaging.ends import Ends
 from shared.messaging.incarnations import recognise
 from shared.messaging.outbox import Appended
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.settings import Role
 
 KIT = Path(shared.messaging.__path__[0])
 MIGRATIONS = (
@@ -74,13 +78,21 @@ async def compose(settings: OrdersSettings) -> Service:
         refused=lambda: messaging.consent.refused,
     )
     messaging.work_beside(Overdue(pool, messaging.outbox))
+    live = Live(
+        pool,
+        lambda: Ends(messaging.kafka, settings.topic_prefix, TOPICS),
+        most=settings.live_streams,
+        most_of_a_shop=settings.live_streams_of_a_shop,
+    )
+    components = messaging.components(facts=True)
+    components[Role.API].append(live)
     return Service(
         "orders",
         settings,
         pool,
-        components=messaging.components(facts=True),
-        routers=(lists, router, actions, shop, documents, operators),
-        state={"desk": desk, "repairs": messaging.repairs},
+        components=components,
+        routers=(lists, router, actions, shop, changes, documents, operators),
+        state={"desk": desk, "repairs": messaging.repairs, "live": live},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed, numbers_pool),

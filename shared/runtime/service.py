@@ -16,6 +16,7 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.messaging.crash_points import crash_point
 from shared.runtime.database import Pool, close_pool
@@ -68,6 +69,15 @@ class Service:
         state = {"pool": self.pool, "tokens": Tokens(self.pool, wait=self.settings.database_wait), **self.state}
         limit = self.settings.body_limit
         return make_app(self.name, routers, version=self.version, state=state, body_limit=limit, registry=self.registry)
+
+
+class HttpConnection(HttpToolsProtocol):
+    """uvicorn's, which lets an answer be broken off: closing waits for a client to read what it was sent."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"hang_up": {"now": self.transport.abort}}
 
 
 class HttpServer(uvicorn.Server):
@@ -185,7 +195,7 @@ def http_server(service: Service, health: Health) -> HttpServer:
     add_health(app, health, service.registry)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpConnection,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -14,7 +14,7 @@ from datetime import datetime
 from fastapi import Request
 
 from shared.runtime.database import Connection, Pool, connected
-from shared.runtime.problems import Problem
+from shared.runtime.problems import AWAY, Problem
 
 ANY_SHOP = "*"
 OPERATOR = "operator"
@@ -163,17 +163,32 @@ def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
 
     async def caller(request: Request) -> Caller:
         tokens: Tokens = request.app.state.tokens
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        given = kind.lower() == "bearer"
-        found = await tokens.caller(token.strip()) if given else None
+        given = given_token(request)
+        found = await tokens.caller(given) if given is not None else None
         if found is None:
-            raise unauthorized(given=given)
+            raise unauthorized(given=given is not None)
         if not found.may(scope):
             raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
         return found
 
     caller.needs_token = True  # type: ignore[attr-defined]
     return caller
+
+
+def given_token(request: Request) -> str | None:
+    """What a request has as its bearer token."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+async def still_allowed(request: Request, scope: str) -> bool:
+    """Say whether the token of a request that goes on still works; while the database is away nobody has revoked it."""
+    tokens: Tokens = request.app.state.tokens
+    try:
+        found = await tokens.caller(given_token(request) or "")
+    except AWAY:
+        return True
+    return found is not None and found.may(scope)
 
 
 def unauthorized(*, given: bool) -> Problem:

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi import checks
 
 from services.orders.actions import router as actions
 from services.orders.api import router
+from services.orders.changes_api import router as changes
 from services.orders.list_api import router as lists
 from services.orders.shop_api import router as shop
 from shared.runtime.database import transaction
@@ -32,7 +33,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions, shop]).openapi()
+DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions, shop, changes]).openapi()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 

@@ -17,9 +17,11 @@ import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.app import keeping
+from services.orders.changes_api import router as changes
 from services.orders.desk import Desk
 from services.orders.handlers import commands
 from services.orders.list_api import router as lists
+from services.orders.live import TOPICS, Live
 from services.orders.numbers import Numbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
@@ -29,6 +31,7 @@ from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.database import Connection
+from shared.messaging.ends import Ends
 from shared.messaging.outbox import Outbox
 from shared.messaging.timers import Later
 from shared.messaging.wakeup import Bell
@@ -118,9 +121,11 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 
 
 def app_of(alone: OrdersAlone) -> FastAPI:
-    """The HTTP face of the service."""
-    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
-    return make_app("orders", [lists, router, actions, shop, documents], state=state)
+    """The HTTP face of the service; nobody hears changes here, and their streams end at once."""
+    live = Live(alone.pool, lambda: Ends("", "", TOPICS))
+    live.end()
+    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk(), "live": live}
+    return make_app("orders", [lists, router, actions, shop, changes, documents], state=state)
 
 
 @pytest.fixture
