@@ -52,11 +52,12 @@ MEANINGS = {
     "413": ("too-large", "The body is too large."),
     "415": ("unsupported-media-type", "The body must be JSON."),
     "422": ("invalid-request", "The request does not follow the schema."),
+    "429": ("too-many-requests", "The token asks too much at a time."),
     "500": ("unforeseen", "Something went wrong here; it has been recorded."),
     "503": ("unavailable", "The service cannot do this now; try again soon."),
 }
 ALWAYS = ("500", "503")
-WITH_TOKEN = ("401", "403")
+WITH_TOKEN = ("401", "403", "429")
 WITH_BODY = ("400", "413", "415", "422")
 
 

@@ -22,6 +22,7 @@ from shared.messaging.crash_points import crash_point
 from shared.runtime.database import Pool, close_pool
 from shared.runtime.health import Check, Component, Health, Heart
 from shared.runtime.http import add_health, make_app
+from shared.runtime.limits import Buckets, Limits
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, Folder
 from shared.runtime.observability import configure_logging, make_registry, make_tracing
 from shared.runtime.settings import Role, ServiceSettings, read_settings
@@ -66,9 +67,19 @@ class Service:
     def app(self) -> FastAPI:
         """Build the HTTP app; without the role `api` it answers for health and metrics alone."""
         routers = self.routers if Role.API in self.settings.roles else ()
-        state = {"pool": self.pool, "tokens": Tokens(self.pool, wait=self.settings.database_wait), **self.state}
+        tokens = Tokens(self.pool, wait=self.settings.database_wait, limits=limits_of(self.settings))
+        state = {"pool": self.pool, "tokens": tokens, **self.state}
         limit = self.settings.body_limit
         return make_app(self.name, routers, version=self.version, state=state, body_limit=limit, registry=self.registry)
+
+
+def limits_of(settings: ServiceSettings) -> Limits:
+    """What the settings allow."""
+    a_minute = settings.wrong_tokens_per_minute
+    return Limits(
+        requests=Buckets(settings.requests_per_second, settings.requests_at_once),
+        wrong_tokens=Buckets(a_minute / 60, max(1, a_minute)),
+    )
 
 
 class HttpConnection(HttpToolsProtocol):

@@ -14,6 +14,7 @@ from datetime import datetime
 from fastapi import Request
 
 from shared.runtime.database import Connection, Pool, connected
+from shared.runtime.limits import Limits
 from shared.runtime.problems import AWAY, Problem
 
 ANY_SHOP = "*"
@@ -110,7 +111,16 @@ class Known:
 class Tokens:
     """Checks tokens; keeps what it read for `keep` seconds, so that a revoked token works no longer than that."""
 
-    def __init__(self, pool: Pool, *, keep: float = 3.0, most: int = 10_000, wait: float = 5.0) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        keep: float = 3.0,
+        most: int = 10_000,
+        wait: float = 5.0,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
         self._pool = pool
         self._keep = keep
         self._most = most
@@ -129,6 +139,12 @@ class Tokens:
         if known is None or not hmac.compare_digest(known.hash, digest(parts[2])):
             return None
         return known.caller
+
+    def has_worked(self, token: str) -> bool:
+        """Say whether this token has worked here before, however long ago that was."""
+        parts = TOKEN.match(token)
+        known = self._known.get(parts[1]) if parts else None
+        return parts is not None and known is not None and hmac.compare_digest(known.hash, digest(parts[2]))
 
     async def _ask_once(self, token_id: str, given: bytes) -> Known | None:
         task = self._asked.get(token_id)
@@ -156,23 +172,37 @@ class Tokens:
 
 
 def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope.
+    """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope, 429 beyond limits.
 
-    Needs `app.state.tokens`, a Tokens. It reads the header itself, since every dependency of a dependency takes time.
+    Where too many tokens from an address were wrong, no others are tried than those that have worked here: whoever
+    guesses behind a proxy does not shut out the shops behind it. Needs `app.state.tokens`, a Tokens. It reads the
+    header itself, since every dependency of a dependency takes time.
     """
 
     async def caller(request: Request) -> Caller:
         tokens: Tokens = request.app.state.tokens
         given = given_token(request)
-        found = await tokens.caller(given) if given is not None else None
+        found = await found_with(tokens, given, request) if given is not None else None
         if found is None:
             raise unauthorized(given=given is not None)
+        tokens.limits.count_request(found.token_id)
         if not found.may(scope):
             raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
         return found
 
     caller.needs_token = True  # type: ignore[attr-defined]
     return caller
+
+
+async def found_with(tokens: Tokens, token: str, request: Request) -> Caller | None:
+    """Look a token up, unless too many wrong ones have come from its address."""
+    address = request.client.host if request.client else ""
+    if tokens.limits.wrong_tokens.wait(address) and not tokens.has_worked(token):
+        tokens.limits.refuse_guessing(address)
+    found = await tokens.caller(token)
+    if found is None:
+        tokens.limits.count_wrong_token(address)
+    return found
 
 
 def given_token(request: Request) -> str | None:
