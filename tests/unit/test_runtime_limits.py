@@ -4,6 +4,8 @@ import pytest
 
 from shared.runtime.limits import Buckets, Limits
 from shared.runtime.problems import Problem
+from shared.runtime.service import Service, limits_of
+from shared.runtime.settings import ServiceSettings
 from tests.plugins.waiting import eventually
 
 SLOW = 1 / 3600
@@ -62,3 +64,28 @@ def test_without_settings_nothing_is_limited() -> None:
         limits.count_request("a")
         limits.count_wrong_token("127.0.0.1")
         limits.refuse_guessing("127.0.0.1")
+
+
+def settings(**changes: object) -> ServiceSettings:
+    known = {"database_url": "postgresql://orders@nowhere/orders", "kafka": ("nowhere:9092",)}
+    return ServiceSettings(**known | changes)  # type: ignore[arg-type]
+
+
+def test_the_settings_say_what_a_service_allows() -> None:
+    limits = limits_of(settings(requests_per_second=SLOW, requests_at_once=2, wrong_tokens_per_minute=1))
+    for _ in range(2):
+        limits.count_request("a")
+    with pytest.raises(Problem):
+        limits.count_request("a")
+    limits.count_wrong_token("192.0.2.1")
+    with pytest.raises(Problem):
+        limits.refuse_guessing("192.0.2.1")
+    assert Service("test", settings(requests_at_once=7), pool=None).app().state.tokens.limits.requests.burst == 7  # type: ignore[arg-type]
+
+
+def test_nothing_is_limited_where_the_settings_say_so() -> None:
+    limits = limits_of(settings(requests_per_second=0, wrong_tokens_per_minute=0))
+    for _ in range(1_000):
+        limits.count_request("a")
+        limits.count_wrong_token("192.0.2.1")
+    limits.refuse_guessing("192.0.2.1")
