@@ -114,6 +114,7 @@ class World:
             "PORT": str(port),
             "MIGRATE": "true",
             "LOG_LEVEL": "warning",
+            "REQUESTS_PER_SECOND": "0",
         }
         env = {f"{name.upper()}_{setting}": value for setting, value in (known | settings).items()}
         words = [sys.executable, "-m", module or f"services.{name}.app"]

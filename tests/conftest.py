@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.plugins.orders",
     "tests.plugins.integrations",
     "tests.plugins.kit",
+    "tests.plugins.brokers",
     "tests.plugins.buffers",
     "tests.plugins.system",
 ]

@@ -45,6 +45,8 @@ REFUSALS = {
     "status-retired": (422, "The status is no longer given to any order."),
     "unknown-folder": (422, "The shop has no such folder."),
     "unknown-comment": (422, "The order has no such comment."),
+    "status-not-shown": (422, "A status that the customer does not see sends no message."),
+    "nobody-reacts": (422, "No service does this for the shop."),
     "status-in-use": (409, "Orders have the status: it can be retired, not deleted."),
     "status-twice": (422, "A status stands twice in its catalogue."),
     "folder-in-use": (409, "Orders lie in the folder."),

@@ -43,7 +43,7 @@ from shared.contracts.values import Identifier, Language
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected
 from shared.runtime.idempotency import IdempotencyKey
-from shared.runtime.openapi import problem_response
+from shared.runtime.openapi import leads_to, problem_response
 from shared.runtime.tokens import Caller
 
 documents = APIRouter(tags=["documents"])
@@ -51,6 +51,7 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=RefusingRou
 
 TAKEN = problem_response("409", "order-id-taken", "The order id cannot be used.")
 REFUSED = problem_response("422", "order-too-large", "The order is too large.", description="Not valid, or refused.")
+BELOW = leads_to("/v1/orders/{order_id}", order_id="$response.body#/id")
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at."}}
 
 
@@ -77,13 +78,15 @@ class Paper(BaseModel):
             "description": "The order was accepted; its events are on their way.",
             "content": examples.PLACED,
             "headers": LOCATION | ETAG,
-        },
+        }
+        | BELOW,
         200: {
             "model": PlacedOrder,
             "description": "The shop has placed this order before; nothing was changed.",
             "content": examples.PLACED,
             "headers": LOCATION | ETAG,
-        },
+        }
+        | BELOW,
         409: TAKEN,
         422: REFUSED,
     },

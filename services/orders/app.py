@@ -7,9 +7,11 @@ import services.orders
 import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
+from services.orders.changes_api import router as changes
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
+from services.orders.live import TOPICS, Live
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
@@ -24,12 +26,14 @@ from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
 from shared.contracts.message import Message, personal_field_names
 from shared.messaging.database import Connection
+from shared.messaging.ends import Ends
 from shared.messaging.incarnations import recognise
 from shared.messaging.outbox import Appended
 from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.settings import Role
 
 KIT = Path(shared.messaging.__path__[0])
 MIGRATIONS = (
@@ -78,13 +82,26 @@ async def compose(settings: OrdersSettings) -> Service:
         refused=lambda: messaging.consent.refused,
     )
     messaging.work_beside(Overdue(pool, messaging.outbox))
+    live = Live(
+        pool,
+        lambda: Ends(messaging.kafka, settings.topic_prefix, TOPICS),
+        most=settings.live_streams,
+        most_of_a_shop=settings.live_streams_of_a_shop,
+    )
+    components = messaging.components(facts=True)
+    components[Role.API].append(live)
     return Service(
         "orders",
         settings,
         pool,
-        components=messaging.components(facts=True),
-        routers=(lists, router, payment, actions, personal_number, shop, reveals, documents, operators),
-        state={"desk": desk, "repairs": messaging.repairs, "personal_numbers": PersonalNumbers(settings.keyring)},
+        components=components,
+        routers=(lists, router, payment, actions, personal_number, shop, reveals, changes, documents, operators),
+        state={
+            "desk": desk,
+            "repairs": messaging.repairs,
+            "live": live,
+            "personal_numbers": PersonalNumbers(settings.keyring),
+        },
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed, numbers_pool),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.orders.answers import RefusingRoute
 from services.orders.asking import reader, writer
@@ -26,6 +26,16 @@ from shared.runtime.tokens import Caller
 
 router = APIRouter(prefix="/v1", tags=["orders"], route_class=RefusingRoute)
 
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC, which the database reckons with. Raises ValueError beyond the years 1 to 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies before the year 1 or after 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 Several = Annotated[list[Identifier], Field(max_length=50)]
 WRONG_CURSOR = problem_response("422", "wrong-cursor", "The cursor is not of this list.")
 UNKNOWN_CUSTOMER = problem_response("404", "unknown-customer", "There is no such customer.")
@@ -58,8 +68,8 @@ class Wanted(BaseModel):
     attention: Annotated[bool | None, Field(description="Only those that need a person.")] = None
     message: Annotated[bool | None, Field(description="Only those with a message from the customer.")] = None
     cancelled: bool | None = None
-    placed_from: AwareDatetime | None = None
-    placed_before: AwareDatetime | None = None
+    placed_from: Moment | None = None
+    placed_before: Moment | None = None
     number_from: Annotated[int | None, Field(ge=1, le=10**15)] = None
     number_to: Annotated[int | None, Field(ge=1, le=10**15)] = None
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -21,6 +21,7 @@ COUNTED = 1_000
 ROOT = "root"
 """What a filter calls the orders that lie in no folder (R042)."""
 MAX_WORDS = 10
+MAX_NUMBER = 2**63 - 1
 
 FIELDS = """
 o.id, o.number, o.placed_at, o.version, o.tags, body->>'status' as status, body->>'internal_status' as internal_status,
@@ -152,13 +153,28 @@ def read_cursor(cursor: str, shop: str, sort: Sort) -> tuple[Any, UUID]:
     """The place that a cursor means. Raises Refused, `wrong-cursor`, for one of another list."""
     try:
         of_shop, of_sort, value, order_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        place = int(value) if sort.endswith("number") else datetime.fromisoformat(value)
+        place = number_in(value) if sort.endswith("number") else moment_in(value)
         found = place, UUID(order_id)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error):
         raise Refused("wrong-cursor", "the cursor is not one that this list has given") from None
     if (of_shop, of_sort) != (shop, sort):
         raise Refused("wrong-cursor", "the cursor is of another list")
     return found
+
+
+def number_in(value: Any) -> int:
+    """An order number that the database can look for. Raises ValueError: anybody can write a cursor."""
+    if type(value) is not int or not 0 <= value <= MAX_NUMBER:
+        raise ValueError("no number of an order")
+    return value
+
+
+def moment_in(value: Any) -> datetime:
+    """A moment that the database can look for. Raises ValueError, TypeError or OverflowError."""
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment.astimezone(UTC)
 
 
 async def sums_of_customer(connection: Connection, shop: str, customer_id: str) -> list[asyncpg.Record]:

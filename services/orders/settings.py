@@ -18,6 +18,8 @@ class OrdersSettings(ServiceSettings):
         "with; each key is url-safe base64 of 32 bytes",
     )
     outbox_age_limit: float = Field(default=600.0, gt=0, description="seconds; above it HTTP accepts nothing more")
+    live_streams: int = Field(default=1_000, ge=0, description="clients of a process that listen for changes")
+    live_streams_of_a_shop: int = Field(default=100, ge=0, description="those of them that are one shop's")
 
     @property
     def keyring(self) -> Keyring | None:

@@ -52,12 +52,24 @@ MEANINGS = {
     "413": ("too-large", "The body is too large."),
     "415": ("unsupported-media-type", "The body must be JSON."),
     "422": ("invalid-request", "The request does not follow the schema."),
+    "429": ("too-many-requests", "The token asks too much at a time."),
     "500": ("unforeseen", "Something went wrong here; it has been recorded."),
     "503": ("unavailable", "The service cannot do this now; try again soon."),
 }
 ALWAYS = ("500", "503")
-WITH_TOKEN = ("401", "403")
+WITH_TOKEN = ("401", "403", "429")
 WITH_BODY = ("400", "413", "415", "422")
+
+
+LEADS_TO = "x-leads-to"
+
+
+def leads_to(path: str, **parameters: str) -> dict[str, Any]:
+    """Give what a response has to say in `responses=` to link to every operation under that path (OpenAPI links).
+
+    `parameters` say where each parameter of the path stands in the answer: `order_id="$response.body#/id"`.
+    """
+    return {LEADS_TO: {"path": path, "parameters": parameters}}
 
 
 def problem_response(status: str, slug: str, title: str, *, description: str | None = None) -> dict[str, Any]:
@@ -91,7 +103,25 @@ def complete(app: FastAPI) -> dict[str, Any]:
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
                 describe_route(operation, schemas, list(calls(route.dependant)))
+    add_links(document["paths"])
     return document
+
+
+def add_links(paths: dict[str, Any]) -> None:
+    """Turn each `leads_to` into a link to each operation that it means."""
+    for response in [each for path in paths.values() for way in path.values() for each in way["responses"].values()]:
+        wanted = response.pop(LEADS_TO, None)
+        if wanted is not None:
+            response["links"] = {
+                operation["operationId"]: {
+                    "operationId": operation["operationId"],
+                    "description": operation["summary"],
+                    "parameters": wanted["parameters"],
+                }
+                for path, operations in paths.items()
+                if path.startswith(wanted["path"])
+                for operation in operations.values()
+            }
 
 
 def describe_route(operation: dict[str, Any], schemas: dict[str, Any], called: list[Callable[..., Any]]) -> None:

@@ -16,11 +16,13 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.messaging.crash_points import crash_point
 from shared.runtime.database import Pool, close_pool
 from shared.runtime.health import Check, Component, Health, Heart
 from shared.runtime.http import add_health, make_app
+from shared.runtime.limits import Buckets, Limits
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, Folder
 from shared.runtime.observability import configure_logging, make_registry, make_tracing
 from shared.runtime.settings import Role, ServiceSettings, read_settings
@@ -65,9 +67,28 @@ class Service:
     def app(self) -> FastAPI:
         """Build the HTTP app; without the role `api` it answers for health and metrics alone."""
         routers = self.routers if Role.API in self.settings.roles else ()
-        state = {"pool": self.pool, "tokens": Tokens(self.pool, wait=self.settings.database_wait), **self.state}
+        tokens = Tokens(self.pool, wait=self.settings.database_wait, limits=limits_of(self.settings))
+        state = {"pool": self.pool, "tokens": tokens, **self.state}
         limit = self.settings.body_limit
         return make_app(self.name, routers, version=self.version, state=state, body_limit=limit, registry=self.registry)
+
+
+def limits_of(settings: ServiceSettings) -> Limits:
+    """What the settings allow."""
+    a_minute = settings.wrong_tokens_per_minute
+    return Limits(
+        requests=Buckets(settings.requests_per_second, settings.requests_at_once),
+        wrong_tokens=Buckets(a_minute / 60, max(1, a_minute)),
+    )
+
+
+class HttpConnection(HttpToolsProtocol):
+    """uvicorn's, which lets an answer be broken off: closing waits for a client to read what it was sent."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"hang_up": {"now": self.transport.abort}}
 
 
 class HttpServer(uvicorn.Server):
@@ -185,7 +206,7 @@ def http_server(service: Service, health: Health) -> HttpServer:
     add_health(app, health, service.registry)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpConnection,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -63,6 +63,13 @@ class ServiceSettings(BaseSettings):
     )
     migrate: bool = Field(default=False, description="bring the database's schema up to date when starting")
     body_limit: int = Field(default=1024 * 1024, ge=1024, description="bytes of a request's body")
+    requests_per_second: float = Field(
+        default=50.0, ge=0, le=100_000, description="of one token and process, on the long run; 0: as many as it likes"
+    )
+    requests_at_once: int = Field(default=200, ge=1, le=1_000_000, description="of one token and process, in a burst")
+    wrong_tokens_per_minute: int = Field(
+        default=30, ge=0, le=100_000, description="that an address may try at one process; 0: as many as it likes"
+    )
     stop_within: float = Field(default=20.0, gt=0, le=600, description="seconds from SIGTERM to the end")
     otlp_endpoint: str | None = Field(
         default=None, validation_alias=AliasChoices("otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT")

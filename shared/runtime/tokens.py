@@ -14,7 +14,8 @@ from datetime import datetime
 from fastapi import Request
 
 from shared.runtime.database import Connection, Pool, connected
-from shared.runtime.problems import Problem
+from shared.runtime.limits import Limits
+from shared.runtime.problems import AWAY, Problem
 
 ANY_SHOP = "*"
 OPERATOR = "operator"
@@ -110,7 +111,16 @@ class Known:
 class Tokens:
     """Checks tokens; keeps what it read for `keep` seconds, so that a revoked token works no longer than that."""
 
-    def __init__(self, pool: Pool, *, keep: float = 3.0, most: int = 10_000, wait: float = 5.0) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        keep: float = 3.0,
+        most: int = 10_000,
+        wait: float = 5.0,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
         self._pool = pool
         self._keep = keep
         self._most = most
@@ -129,6 +139,12 @@ class Tokens:
         if known is None or not hmac.compare_digest(known.hash, digest(parts[2])):
             return None
         return known.caller
+
+    def has_worked(self, token: str) -> bool:
+        """Say whether this token has worked here before, however long ago that was."""
+        parts = TOKEN.match(token)
+        known = self._known.get(parts[1]) if parts else None
+        return parts is not None and known is not None and hmac.compare_digest(known.hash, digest(parts[2]))
 
     async def _ask_once(self, token_id: str, given: bytes) -> Known | None:
         task = self._asked.get(token_id)
@@ -156,18 +172,20 @@ class Tokens:
 
 
 def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope.
+    """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope, 429 beyond limits.
 
-    Needs `app.state.tokens`, a Tokens. It reads the header itself, since every dependency of a dependency takes time.
+    Where too many tokens from an address were wrong, no others are tried than those that have worked here: whoever
+    guesses behind a proxy does not shut out the shops behind it. Needs `app.state.tokens`, a Tokens. It reads the
+    header itself, since every dependency of a dependency takes time.
     """
 
     async def caller(request: Request) -> Caller:
         tokens: Tokens = request.app.state.tokens
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        given = kind.lower() == "bearer"
-        found = await tokens.caller(token.strip()) if given else None
+        given = given_token(request)
+        found = await found_with(tokens, given, request) if given is not None else None
         if found is None:
-            raise unauthorized(given=given)
+            raise unauthorized(given=given is not None)
+        tokens.limits.count_request(found.token_id)
         if not found.may(scope):
             raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
         return found
@@ -181,6 +199,33 @@ def of_one_shop(caller: Caller) -> Caller:
     if caller.shop == ANY_SHOP:
         raise Problem(403, "no-single-shop", "The token is for no single shop.")
     return caller
+
+
+async def found_with(tokens: Tokens, token: str, request: Request) -> Caller | None:
+    """Look a token up, unless too many wrong ones have come from its address."""
+    address = request.client.host if request.client else ""
+    if tokens.limits.wrong_tokens.wait(address) and not tokens.has_worked(token):
+        tokens.limits.refuse_guessing(address)
+    found = await tokens.caller(token)
+    if found is None:
+        tokens.limits.count_wrong_token(address)
+    return found
+
+
+def given_token(request: Request) -> str | None:
+    """What a request has as its bearer token."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+async def still_allowed(request: Request, scope: str) -> bool:
+    """Say whether the token of a request that goes on still works; while the database is away nobody has revoked it."""
+    tokens: Tokens = request.app.state.tokens
+    try:
+        found = await tokens.caller(given_token(request) or "")
+    except AWAY:
+        return True
+    return found is not None and found.may(scope)
 
 
 def unauthorized(*, given: bool) -> Problem:

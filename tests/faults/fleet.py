@@ -92,6 +92,7 @@ class Fleet:
             "ROLES": member.roles,
             "INSTANCE": str(member.instance),
             "LOG_LEVEL": "info",
+            "REQUESTS_PER_SECOND": "0",
         }
         settings = {**known, **self.settings[member.service]}
         env = {f"{member.service.upper()}_{name}": value for name, value in settings.items()}

@@ -6,53 +6,21 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from deploy.local import kafka as local_kafka
-from deploy.local.ports import take_port
 from shared.contracts.order_events import OrderPlaced
-from shared.contracts.topics import ORDERS_EVENTS, TOPICS
+from shared.contracts.topics import ORDERS_EVENTS
 from shared.messaging.ingest import Ingest
 from shared.messaging.producer import DisposableProducer, Outgoing
 from shared.messaging.relay import Relay
-from shared.messaging.topics_on_broker import TopicsOnBroker
 from tests.builders import an_order, to_place
 from tests.integration.test_kit_lanes import events_group
+from tests.plugins.brokers import Broker
 from tests.plugins.kit import Kit, running
 from tests.plugins.waiting import eventually
 
 pytestmark = pytest.mark.timeout(240)
-
-
-@dataclass
-class Broker:
-    """A real Kafka that this test may stop and start."""
-
-    folder: Path
-    ports: tuple[int, int]
-    kafka: local_kafka.Kafka
-
-    async def stop(self) -> None:
-        await self.kafka.stop()
-
-    async def start(self) -> None:
-        self.kafka = await local_kafka.start(self.folder / "kafka", *self.ports, self.folder / "kafka.log")
-
-
-@pytest.fixture
-async def broker(kit: Kit, tmp_path: Path) -> AsyncIterator[Broker]:
-    taken: set[int] = set()
-    ports = (take_port(taken=taken), take_port(taken=taken))
-    kafka = await local_kafka.start(tmp_path / "kafka", *ports, tmp_path / "kafka.log")
-    kit.kafka = kafka.bootstrap
-    async with TopicsOnBroker(kit.kafka) as topics:
-        await topics.create(TOPICS, partitions=2)
-    made = Broker(tmp_path, ports, kafka)
-    yield made
-    await made.stop()
 
 
 async def test_the_relay_waits_for_the_broker_and_then_publishes_all_in_order(kit: Kit, broker: Broker) -> None:

@@ -1,10 +1,17 @@
 """Whatever a caller sends gets its clear answer as a problem: nothing is stored, and nothing ends in a 500."""
 
+import asyncio
+import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.builders import an_order, to_place
+import httpx2
+import pytest
+
+from shared.contracts.message import new_id
+from tests.builders import a_shop, an_order, to_place
 from tests.plugins.orders import CallAs, Caller, OrdersAlone
 
 Change = Callable[[dict[str, Any]], object]
@@ -201,3 +208,111 @@ async def test_a_wish_for_a_confirmation_that_is_none_is_refused(tea: Caller) ->
 def problem(answer: Any) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return answer.status_code, answer.json()["type"]
+
+
+@pytest.mark.requirement("R208")
+async def test_of_two_people_who_edit_at_once_one_is_told_of_the_other(tea: Caller) -> None:
+    sent = document()
+    etag = (await tea.place(sent)).headers["etag"]
+
+    async def edit(text: str) -> httpx2.Response:
+        headers = {"idempotency-key": new_id(), "if-match": etag}
+        path = f"/v1/orders/{sent['order_id']}/contact"
+        return await tea.client.post(path, json={"full_name": text}, headers=headers)
+
+    names = [f"Åsa {n}" for n in range(8)]
+    answers = await asyncio.gather(*map(edit, names))
+    (done,) = [n for n, answer in enumerate(answers) if answer.status_code == 200]
+    others = [answer for answer in answers if answer.status_code != 200]
+    assert {problem(answer) for answer in others} == {(412, "/problems/version-conflict")}
+    for answer in others:
+        assert re.search(r"token/[0-9a-f]{16} at 20\d\d-", answer.json()["detail"]), "it says who, and when"
+    order = (await tea.get(sent["order_id"])).json()
+    assert (order["version"], order["customer"]["full_name"]) == (2, names[done])
+
+
+MANY = 1_000_000
+
+
+async def test_a_filter_of_a_million_lines_is_refused_before_it_is_looked_at(tea: Caller) -> None:
+    values = "\n".join(f"TEA-{n}" for n in range(MANY))
+    view = json.dumps({"name": "Alla", "filter": {"article": values.split("\n")}})
+    answer = await tea.client.put("/v1/views/all", content=view, headers={"content-type": "application/json"})
+    assert problem(answer) == (413, "/problems/too-large")
+    several = {"name": "Alla", "filter": {"article": [f"TEA-{n}" for n in range(51)]}}
+    assert problem(await tea.client.put("/v1/views/all", json=several)) == INVALID
+    of_lines = {"name": "Alla", "filter": {"article": ["\n".join(f"TEA-{n}" for n in range(50_000))]}}
+    assert problem(await tea.client.put("/v1/views/all", json=of_lines)) == INVALID
+    assert (await tea.client.get("/v1/views")).json() == {"views": []}
+    for field in ("status", "article", "email", "customer_id", "processing"):
+        many = {field: ["unprocessed"] * 51}
+        assert problem(await tea.client.get("/v1/orders", params=many)) == INVALID, field
+
+
+async def test_a_search_of_ten_thousand_characters_is_answered(tea: Caller) -> None:
+    sent = document()
+    await tea.place(sent)
+    for text in ("å" * 10_000, "å " * 5_000, "'" * 10_000, "a" * 3_000 + "\x00", "<->" * 3_000):
+        assert problem(await tea.client.get("/v1/orders", params={"q": text})) == INVALID, text[:10]
+        assert problem(await tea.client.get("/v1/orders/count", params={"q": text})) == INVALID, text[:10]
+    for text in ("å" * 2_000, "å " * 1_000, "' & | ! ( ) : * < > \\ " * 90, "\u2028\u200b\ufeff" * 600, "Te" * 999):
+        for path in ("/v1/orders", "/v1/orders/count"):
+            answer = await tea.client.get(path, params={"q": text[:2_000]})
+            assert answer.status_code == 200, (text[:10], answer.text)
+
+
+async def test_a_cursor_of_another_list_is_refused(tea: Caller, call_as: CallAs, orders_alone: OrdersAlone) -> None:
+    await orders_alone.save(a_shop(shop="other-shop"))
+    other = await call_as("other-shop")
+    for caller in (tea, tea, other, other):
+        assert (await caller.place(document())).status_code == 201
+    theirs = (await other.client.get("/v1/orders", params={"limit": 1})).json()["next"]
+    own = (await tea.client.get("/v1/orders", params={"limit": 1})).json()["next"]
+    assert (await tea.client.get("/v1/orders", params={"after": own})).status_code == 200
+    refused = {
+        "of another shop": {"after": theirs},
+        "of another sorting": {"after": own, "sort": "number"},
+        "cut off": {"after": own[:-5]},
+        "nothing of ours": {"after": "x" * 500},
+        "not ascii": {"after": "å" * 20},
+    }
+    refused |= {f"forged: {said}": {"after": forged(said), "sort": sort} for said, sort in FORGED}
+    for case, parameters in refused.items():
+        assert problem(await tea.client.get("/v1/orders", params=parameters)) == WRONG_CURSOR, case
+    assert problem(await tea.client.get("/v1/orders", params={"after": "x" * 501})) == INVALID
+
+
+WRONG_CURSOR = (422, "/problems/wrong-cursor")
+AN_ID = "01a213cc-0338-7a51-9c3e-5f0b7d2a1e44"
+FORGED: list[tuple[str, str]] = [
+    (f'["nordic-tea", "number", {10**30}, "{AN_ID}"]', "number"),
+    (f'["nordic-tea", "number", 1e400, "{AN_ID}"]', "number"),
+    (f'["nordic-tea", "number", NaN, "{AN_ID}"]', "number"),
+    (f'["nordic-tea", "number", null, "{AN_ID}"]', "number"),
+    (f'["nordic-tea", "number", [1], "{AN_ID}"]', "number"),
+    ('["nordic-tea", "number", 1, 7]', "number"),
+    (f'["nordic-tea", "-placed_at", "2026-11-25T12:00:00", "{AN_ID}"]', "-placed_at"),
+    (f'["nordic-tea", "-placed_at", "0001-01-01T00:00:00+14:00", "{AN_ID}"]', "-placed_at"),
+    (f'["nordic-tea", "-placed_at", "9999-12-31T23:59:59-14:00", "{AN_ID}"]', "-placed_at"),
+    (f'["nordic-tea", "-placed_at", 7, "{AN_ID}"]', "-placed_at"),
+    ("[" * 300, "number"),
+    ("{}", "number"),
+    ("7", "number"),
+    ('["a", "b", "c", "d", "e"]', "number"),
+]
+
+
+def forged(said: str) -> str:
+    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+
+async def test_a_filter_at_the_ends_of_time_is_answered(tea: Caller) -> None:
+    await tea.place(document())
+    for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"):
+        for field in ("placed_from", "placed_before"):
+            for path in ("/v1/orders", "/v1/orders/count"):
+                answer = await tea.client.get(path, params={field: moment})
+                assert answer.status_code in {200, 422}, (moment, field, answer.text)
+            view = {"name": "Alla", "filter": {field: moment}}
+            answer = await tea.client.put("/v1/views/ends", json=view)
+            assert answer.status_code in {204, 422}

@@ -415,7 +415,7 @@ async def test_the_openapi_document_shows_the_bodies_and_the_problems(client: ht
     assert operation["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Basket"}
     schemas = document["components"]["schemas"]
     assert schemas["Basket"]["properties"]["lines"]["items"] == {"$ref": "#/components/schemas/Line"}
-    assert set(operation["responses"]) == {"201", "400", "401", "403", "413", "415", "422", "500", "503"}
+    assert set(operation["responses"]) == {"201", "400", "401", "403", "413", "415", "422", "429", "500", "503"}
     shown = operation["responses"]["413"]["content"]["application/problem+json"]
     assert shown["example"]["type"] == "/problems/too-large"
     assert operation["security"]

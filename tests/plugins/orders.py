@@ -17,10 +17,12 @@ import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.app import keeping
+from services.orders.changes_api import router as changes
 from services.orders.desk import Desk
 from services.orders.handlers import commands
 from services.orders.keyring import Keyring
 from services.orders.list_api import router as lists
+from services.orders.live import TOPICS, Live
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
@@ -34,6 +36,7 @@ from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopFact, ShopSettings
 from shared.messaging.database import Connection
+from shared.messaging.ends import Ends
 from shared.messaging.outbox import Outbox
 from shared.messaging.timers import Later
 from shared.messaging.wakeup import Bell
@@ -48,7 +51,7 @@ insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1
 on conflict (shop, owner) do update set body = excluded.body
 """
 KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
-ROUTERS = (lists, router, payment, actions, personal_number, shop, reveals)
+ROUTERS = (lists, router, payment, actions, personal_number, shop, reveals, changes)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -140,11 +143,14 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 
 
 def app_of(alone: OrdersAlone) -> FastAPI:
-    """The HTTP face of the service."""
+    """The HTTP face of the service; nobody hears changes here, and their streams end at once."""
+    live = Live(alone.pool, lambda: Ends("", "", TOPICS))
+    live.end()
     state = {
         "pool": alone.pool,
         "tokens": Tokens(alone.pool, wait=30),
         "desk": alone.desk(),
+        "live": live,
         "personal_numbers": alone.personal_numbers,
     }
     return make_app("orders", [*ROUTERS, documents], state=state)

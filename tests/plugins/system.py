@@ -77,6 +77,7 @@ class System:
             f"{prefix}_ROLES": roles,
             f"{prefix}_PORT": str(self.ports[name]),
             f"{prefix}_MIGRATE": "true",
+            f"{prefix}_REQUESTS_PER_SECOND": "0",
             "NOTIFICATIONS_SMTP_PORT": str(self.mailbox.smtp_port),
             "NOTIFICATIONS_SENDER_DOMAIN": "mail.example",
             "NOTIFICATIONS_MAIL_TIMEOUT": "5",

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.orders.domain import moving, people
 from services.orders.domain.order import Order
-from services.orders.domain.shop import NOBODY, Shop
+from services.orders.domain.shop import Shop
 from shared.contracts.message import Meta
 from shared.contracts.order_commands import (
     BackOrderUnits,
@@ -76,7 +76,7 @@ def _tried(command: type[HandleOrder], order: Order, **fields: object) -> Any:
 
 def _prints(order: Order, shop: Shop) -> Any:
     if not shop.documents:
-        raise Refused(NOBODY, "no service prints anything for the shop")
+        raise Refused("nobody-reacts", "no service prints anything for the shop")
     return order.print_document(_tried(PrintDocument, order, document=shop.documents[0]), shop)
 
 

@@ -7,7 +7,6 @@ from shared.contracts.order_events import OrderEvent
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopConnections, ShopLooks, ShopMessages, ShopSettings
 
-NOBODY = "nobody-reacts"
 CONFIRMATION = "order-received"
 WRITTEN = "message-about-order"
 
@@ -29,10 +28,10 @@ class Shop:
     def require_printer(self, document: DocumentKind) -> None:
         """Raises Refused, `nobody-reacts`, where no service prints this for the shop."""
         if document not in self.documents:
-            raise Refused(NOBODY, f"no service prints {document} for the shop")
+            raise Refused("nobody-reacts", f"no service prints {document} for the shop")
 
     def require_sender(self, event: type[OrderEvent], message: str) -> None:
         """Raises Refused, `nobody-reacts`, where no service sends this message about this event."""
         sent = [] if self.messages is None else self.messages.messages
         if (event.type, message) not in {(each.event, each.message) for each in sent}:
-            raise Refused(NOBODY, f"no service sends the message {message} for the shop")
+            raise Refused("nobody-reacts", f"no service sends the message {message} for the shop")
