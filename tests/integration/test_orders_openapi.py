@@ -27,6 +27,8 @@ from tests.integration.test_orders_requests import ALL
 from tests.plugins.orders import ROUTERS, app_of, orders_on
 from tests.plugins.waiting import eventually
 
+pytestmark = pytest.mark.timeout(420)
+
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
