@@ -10,6 +10,7 @@ from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
+from services.orders.log_api import router as logs
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
 from services.orders.promises import Expectations
@@ -79,7 +80,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, shop, documents, operators),
+        routers=(lists, router, logs, actions, shop, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
