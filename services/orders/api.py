@@ -30,7 +30,6 @@ from services.orders.asking import ETAG, UNKNOWN, handled, reader, writer
 from services.orders.domain.allowed import possible
 from services.orders.promises import promises_of
 from services.orders.repository import comments_of, find_order, require_log, shop_of
-from services.orders.troubles import reasons_of
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.files import DocumentKind
 from shared.contracts.order import OrderSnapshot
@@ -109,12 +108,10 @@ async def place(
     responses={200: {"model": OrderSnapshot, "content": examples.ORDER, "headers": ETAG}, 404: UNKNOWN},
 )
 async def read(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
-    """The order as it is now; its version is the ETag. `attention` has also what stands open on its log."""
+    """The order as it is now; its version is the ETag."""
     async with connected(request.app.state.pool) as connection:
         order = await find_order(connection, order_id, caller.shop)
-        reasons = await reasons_of(connection, order_id, caller.shop)
-    shown = order.now.model_copy(update={"attention": [*order.now.attention, *reasons]})
-    return Response(shown.model_dump_json(), headers={"ETag": etag_of(order)}, media_type="application/json")
+    return Response(order.now.model_dump_json(), headers={"ETag": etag_of(order)}, media_type="application/json")
 
 
 @router.get(

@@ -8,6 +8,7 @@ import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.desk import Desk
+from services.orders.flags import Flags
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
 from services.orders.log_api import router as logs
@@ -75,6 +76,7 @@ async def compose(settings: OrdersSettings) -> Service:
         refused=lambda: messaging.consent.refused,
     )
     messaging.work_beside(Overdue(pool, messaging.outbox))
+    messaging.work_beside(Flags(pool))
     return Service(
         "orders",
         settings,

@@ -65,7 +65,7 @@ class Wanted(BaseModel):
 
     def filter(self) -> Filter:
         """The same as tags and limits."""
-        yes_or_no = {"m": self.message, "x": self.cancelled}
+        yes_or_no = {"n": self.attention, "m": self.message, "x": self.cancelled}
         kinds: list[Sequence[str]] = [
             [f"s:{each}" for each in self.status],
             [f"l:{each}" for each in self.line_status],
@@ -82,7 +82,6 @@ class Wanted(BaseModel):
         return Filter(
             tags=[tags for tags in kinds if tags],
             without=[tag for tag, wanted in yes_or_no.items() if wanted is False],
-            attention=self.attention,
             text=self.q,
             placed_from=self.placed_from,
             placed_before=self.placed_before,
@@ -121,7 +120,7 @@ class ListedOrder(BaseModel):
     goods: Goods
     payment_status: PaymentStatus
     cancelled: bool
-    attention: list[str] = Field(description="Why it needs a person.", examples=[["total-differs", "failed"]])
+    attention: list[str]
     message: bool = Field(description="Whether the customer has left a message (R003).")
 
 
@@ -334,7 +333,7 @@ def listed(row: asyncpg.Record, late: datetime) -> ListedOrder:
         | {
             "name": row["full_name"] or row["company"] or "",
             "overdue": unprocessed and row["placed_at"] < late,
-            "attention": [*json.loads(row["attention"] or "[]"), *(row["troubles"] or ())],
+            "attention": json.loads(row["attention"] or "[]"),
             "message": "m" in tags,
         }
     )

@@ -29,14 +29,8 @@ body->>'payment_status' as payment_status, coalesce((body->'cancelled')::boolean
 body->'customer'->>'full_name' as full_name, body->'customer'->>'company' as company,
 body->'customer'->>'email' as email, body->'customer'->>'customer_id' as customer_id,
 (body#>>'{totals,incl_vat,amount}')::bigint as amount, body->>'currency' as currency, body->>'language' as language,
-body->>'changed_at' as changed_at, body->>'changed_by' as changed_by, body->'attention' as attention,
-(select reasons from trouble t where t.order_id = o.id) as troubles
+body->>'changed_at' as changed_at, body->>'changed_by' as changed_by, body->'attention' as attention
 """
-# As two short lists, one of which an index has; with `or` all of the shop's orders would be looked at.
-NEEDS_A_PERSON = """
-id in (select order_id from trouble where shop = ? union all select id from orders where shop = ? and tags @> '{n}')
-"""
-NEEDS_NOBODY = "not tags @> '{n}' and id not in (select order_id from trouble where shop = ?)"
 
 OF_CUSTOMER = """
 select body->>'currency' as currency, count(*) as orders, min(placed_at) as first, max(placed_at) as last,
@@ -55,8 +49,6 @@ class Filter:
     """As in `order_tags`: one list for each kind."""
     without: Sequence[str] = ()
     """Tags that an order must not have."""
-    attention: bool | None = None
-    """Whether they need a person: by what is wrong with them, or by what stands open on their logs."""
     text: str = ""
     placed_from: datetime | None = None
     placed_before: datetime | None = None
@@ -129,8 +121,6 @@ def query_of(shop: str, wanted: Filter) -> Query:
         query.where("tags @> ?::text[]" if len(tags) == 1 else "tags && ?::text[]", list(tags))
     if wanted.without:
         query.where("not tags && ?::text[]", list(wanted.without))
-    if wanted.attention is not None:
-        query.where(*((NEEDS_A_PERSON, shop, shop) if wanted.attention else (NEEDS_NOBODY, shop)))
     if words := to_words(wanted.text):
         query.where("words @@ to_tsquery('simple', ?)", words)
     if wanted.placed_from is not None:

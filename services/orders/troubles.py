@@ -1,4 +1,4 @@
-"""Which orders need a person, by what stands open on their logs; it is kept so that the list finds them (R205)."""
+"""Which orders need a person, by what stands open on their logs (R205)."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,11 +11,9 @@ from shared.messaging.database import Connection
 ENTRIES = "select * from timeline where order_id = $1 and shop = $2 order by n"
 FLAGGED = "select order_id from trouble where order_id = any($1::uuid[])"
 FLAG = """
-insert into trouble (order_id, shop, reasons) values ($1, $2, $3)
-on conflict (order_id) do update set reasons = excluded.reasons
+insert into trouble as t (order_id, shop, reasons) values ($1, $2, $3)
+on conflict (order_id) do update set reasons = excluded.reasons, shown = false where t.reasons <> excluded.reasons
 """
-LOWER = "delete from trouble where order_id = $1"
-REASONS = "select reasons from trouble where order_id = $1 and shop = $2"
 OPENING = frozenset(contract.type for contract in KINDS)
 """Types of entries that tell of something which needs a person."""
 SAY_NOTHING = frozenset(contract.type for contract in (OrderNoted, CheckoutStepTaken, CommandRejected))
@@ -45,12 +43,5 @@ async def flag(connection: Connection, entries: Sequence[Entry]) -> None:
     flagged = {row["order_id"] for row in await connection.fetch(FLAGGED, list(shops))}
     for order_id in sorted(opened | flagged):
         reasons = reasons_in((await open_on(connection, order_id, shops[order_id])).values())
-        if reasons:
+        if reasons or order_id in flagged:
             await connection.execute(FLAG, order_id, shops[order_id], reasons)
-        else:
-            await connection.execute(LOWER, order_id)
-
-
-async def reasons_of(connection: Connection, order_id: UUID, shop: str) -> list[str]:
-    """Why a person should look at the order, by its log."""
-    return list(await connection.fetchval(REASONS, order_id, shop) or [])

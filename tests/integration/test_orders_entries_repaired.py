@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from services.orders.flags import Flags
 from services.orders.timeline import Timeline
 from shared.contracts.message import Message, new_id
-from shared.contracts.order_commands import RetryEntry, SkipEntry
+from shared.contracts.order_commands import AddComment, RetryEntry, SkipEntry
 from shared.contracts.order_events import ConfirmationRequested, ContactCorrected, RepairRequested
 from shared.contracts.order_log import (
     DocumentFailed,
@@ -74,7 +75,8 @@ class Scene:
         return [way["action"] for way in shown["repairs"]]
 
     async def needs_a_person(self) -> list[str]:
-        """Why, as the order, the list, its filter and its counts all say."""
+        """Why, as the order, the list, its filter and its counts all say a moment later."""
+        assert not await Flags(self.alone.pool).turn()
         shown = (await self.tea.get(str(self.id))).json()["attention"]
         orders = await self.listed(attention=True)
         assert [each["attention"] for each in orders] == ([shown] if shown else [])
@@ -239,6 +241,56 @@ async def test_another_shops_order_and_its_entries_are_unknown(scene: Scene, cal
     own = an_order()
     await scene.alone.handle(to_place(own))
     assert problem(await scene.tea.handle(own.id, "retry", entry_id=refused.meta.id)) == (422, "unknown-entry")
+
+
+async def test_what_the_order_itself_needs_a_person_for_stays_and_nobody_has_changed_it(scene: Scene) -> None:
+    odd = an_order(total=1)
+    event, *_ = await scene.alone.handle(to_place(odd))
+    scene.order, scene.cause = odd, event.meta.id
+    refused = await scene.refused_mail()
+    await Flags(scene.alone.pool).turn()
+    shown = (await scene.tea.get(str(odd.id))).json()
+    assert (shown["attention"], shown["version"], shown["changed_by"]) == (["total-differs", "failed"], 1, None)
+    placed = await scene.alone.pool.fetchval("select placed->>'attention' from orders where id = $1", odd.id)
+    assert placed == '["total-differs"]'
+    assert (await scene.tea.handle(odd.id, "skip", entry_id=refused.meta.id, reason="a test")).status_code == 202
+    await Flags(scene.alone.pool).turn()
+    assert (await scene.tea.get(str(odd.id))).json()["attention"] == ["total-differs"]
+    assert not await scene.alone.pool.fetchval("select count(*) from trouble")
+
+
+async def test_what_is_wrong_with_a_lost_order_is_shown_once_it_is_there_again(scene: Scene) -> None:
+    lost = an_order()
+    await hear(scene.alone, said(MessageFailed, lost.id, "c", "failed", **MAIL, reason="address-refused"))
+    assert not await Flags(scene.alone.pool).turn()
+    await scene.alone.handle(to_place(lost))
+    await Flags(scene.alone.pool).turn()
+    assert (await scene.tea.get(str(lost.id))).json()["attention"] == ["failed"]
+
+
+async def test_flags_and_commands_of_the_same_orders_never_deadlock(scene: Scene) -> None:
+    orders = [an_order() for _ in range(20)]
+    for order in orders:
+        await scene.alone.handle(to_place(order))
+    flags = Flags(scene.alone.pool, at_once=5)
+
+    async def trouble() -> None:
+        for order in orders:
+            await hear(scene.alone, said(MessageFailed, order.id, "c", "failed", **MAIL, reason="address-refused"))
+
+    async def change() -> None:
+        for comment in range(3):
+            wishes = [stamped(AddComment(order_id=order.id, text=str(comment))) for order in reversed(orders)]
+            await scene.alone.handle(*wishes)
+
+    async def show() -> None:
+        for _ in range(30):
+            await flags.turn()
+
+    await asyncio.gather(trouble(), change(), show(), show())
+    while await flags.turn():
+        pass
+    assert len(await scene.listed(attention=True)) == 20
 
 
 async def test_of_two_people_at_once_one_puts_it_right(scene: Scene) -> None:

@@ -34,6 +34,7 @@ from shared.contracts.order_log import (
     LogEntry,
     MessageFailed,
     PaymentDeclined,
+    PromiseOverdue,
     ReactionDead,
     ReactionWaiting,
     RepairMade,
@@ -156,14 +157,14 @@ def requested(order: Order, entry: LogEntry, command: RepairEntry) -> RepairRequ
 def made(trouble: Trouble, action: Literal["retry", "skip"], reason: str = "") -> RepairMade:
     """The entry that says that this was put right here."""
     entry = trouble.entry
-    about = what_of(entry) or entry.parameters.get("promise") or entry.type
+    about = entry.promise if isinstance(entry, PromiseOverdue) else what_of(entry) or entry.type
     return RepairMade(
         order_id=entry.order_id,
         outcome="done",
         summary="repair.asked-again" if action == "retry" else "repair.skipped",
         parameters={"about": about},
         action=action,
-        about=str(about),
+        about=about,
         reason=reason,
         entry_id=entry.meta.id,
     )

@@ -1,13 +1,14 @@
 -- migrate:up
 
--- Orders on whose log something stands open that needs a person, and why in single words: it follows from the timeline,
--- and is kept for the list. No foreign key: after a restore an entry may be there before its order.
+-- Orders on whose log something stands open that needs a person, and why in single words: it follows from the timeline.
+-- `shown`: the order's `attention` says so. No foreign key: after a restore an entry may be there before its order.
 create table trouble (
   order_id uuid primary key,
   shop text not null,
-  reasons text[] not null check (cardinality(reasons) > 0)
+  reasons text[] not null,
+  shown boolean not null default false
 );
-create index trouble_of_shop on trouble (shop, order_id);
+create index trouble_not_shown on trouble (order_id) where not shown;
 
 -- What stood open before, as far as promises tell; the next entry of such an order says it exactly.
 insert into trouble (order_id, shop, reasons)
