@@ -86,7 +86,7 @@ TO_PLACE = as_json(example_of(PlaceOrder)["data"])
 ORDER = as_json(_PLACED.model_dump(mode="json"))
 PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
 LOG = as_json(log_page())
-VERIFIED = as_json({"intact": True, "entries": 3, "first_broken": None, "entry_id": None})
+VERIFIED = as_json({"intact": False, "entries": 3, "first_broken": 2, "entry_id": message_of(MessageSent).meta.id})
 REPAIR = {"entry_id": message_of(ReactionDead).meta.id}
 PROMISES = as_json(promise_of_the_confirmation())
 AGAIN = as_json({"content": "as-then"})
