@@ -291,8 +291,8 @@ def test_prices_given_without_vat_are_converted_for_a_shop_that_shows_them_with_
 @pytest.mark.parametrize(
     ("difference", "lines"),
     [
-        (40, "Avrundning: 0,40 kr\nTOTALT INKL. MOMS: 227,40 kr\n"),
-        (-99, "Avrundning: −0,99 kr\nTOTALT INKL. MOMS: 226,01 kr\n"),
+        (40, "Öresutjämning: 0,40 kr\nTOTALT INKL. MOMS: 227,40 kr\n"),
+        (-99, "Öresutjämning: −0,99 kr\nTOTALT INKL. MOMS: 226,01 kr\n"),
         (-100, "Justering i kassan: −1,00 kr\nTOTALT INKL. MOMS: 226,00 kr\n"),
         (2000, "Justering i kassan: 20,00 kr\nTOTALT INKL. MOMS: 247,00 kr\n"),
     ],
@@ -306,7 +306,7 @@ def test_the_total_is_what_the_customer_saw_at_checkout_and_a_difference_is_show
 
 def test_a_total_that_agrees_needs_no_line_for_it() -> None:
     text = letter(an_order()).text
-    assert "Avrundning" not in text
+    assert "Öresutjämning" not in text
     assert "Justering" not in text
 
 
