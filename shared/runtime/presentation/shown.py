@@ -59,6 +59,7 @@ class OrderShown:
     rates: list[RateShown]
     excl_vat: str
     vat: str
+    incl_vat: str
     rounding: str
     """Ours, and by how much less than one whole unit the shop front's total differs: all that bears no VAT."""
     adjustment: str
@@ -110,6 +111,7 @@ def order_shown(order: OrderSnapshot, shop: ShopSettings, formats: Formats) -> O
         rates=_rates(order, formats),
         excl_vat=formats.money(order.totals.excl_vat),
         vat=formats.money(order.totals.vat),
+        incl_vat=formats.money(order.totals.incl_vat),
         rounding=_unless_none(_rounding(order), formats),
         adjustment=_unless_none(_adjustment(order), formats),
         total=formats.money(order.totals.shop_front or order.totals.to_pay),
