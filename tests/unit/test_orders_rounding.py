@@ -137,6 +137,13 @@ def test_what_a_person_confirms_and_how_far_it_is_paid_go_by_the_sum_to_pay() ->
         order.confirm_payment(stamped(ConfirmPayment(order_id=order.now.id)))
 
 
+@pytest.mark.requirement("R118", "R131")
+def test_what_was_cancelled_is_not_missing_when_a_person_confirms_the_rest() -> None:
+    order, _ = do(an_order(100_40, 50_00), CancelOrder(order_id=UNUSED, units=some(l2=1)), BY_HAND)
+    order, _ = order.confirm_payment(stamped(ConfirmPayment(order_id=order.now.id)))
+    assert order.now.paid.captured == 100_00
+
+
 @pytest.mark.requirement("R084", "R110")
 @pytest.mark.parametrize("second", [50_20, 49_80])
 def test_of_an_order_in_two_parcels_the_last_one_takes_what_makes_the_sum_whole(second: int) -> None:

@@ -116,11 +116,11 @@ class Order:
         return self.asked(command, "void", 0)
 
     def confirm_payment(self, command: ConfirmPayment) -> "tuple[Order, list[Message]]":
-        """A person has seen that the money arrived: by default what is missing of the whole (R118, R132).
+        """A person has seen that the money arrived: by default what is missing of what is still due (R118, R132).
 
         Raises Refused: `nothing-to-pay`.
         """
-        due = 0 if self.now.cancelled else self.now.totals.to_pay.amount
+        due = still_due(self.now, ledger_of(self.now.lines))
         amount = self.payments.missing(due) if command.amount is None else command.amount
         if amount <= 0:
             raise Refused("nothing-to-pay", "all that the order comes to is there already")
