@@ -12,7 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.orders.answers import RefusingRoute
 from services.orders.asking import reader, writer
-from services.orders.listing import ROOT, Filter, Sort, count, list_page, sums_of_customer
+from services.orders.cursors import Sort
+from services.orders.filters import Filter
+from services.orders.listing import ROOT, count, list_page, sums_of_customer
 from services.orders.shops import find_shop
 from shared.contracts.order import Goods, PaymentStatus, Processing
 from shared.contracts.shop_facts import ShopSettings
