@@ -18,9 +18,12 @@ COUNTED = 1_000
 """Nobody counts further: more than that is `1,000+`."""
 ROOT = "root"
 """What a filter calls the orders that lie in no folder (R042)."""
-WALKED = 500
+WALKED = 300
 """So many rows are looked at one by one before an index is asked; a page is never longer."""
-WALKED_BY_WORD, WALKED_TO_COUNT = 2_000, 2_000
+WALKED_BY_WORD = 2_000
+"""The same where words are looked for."""
+FEW = 2_000
+"""So many are sorted by what no index has together with what they must be; of more, the next ones are walked to."""
 WEEK = timedelta(weeks=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AT_MOST_KEYS = 2_000
@@ -98,19 +101,20 @@ class Reading:
         return found
 
     async def walk(self, place: Place | None, most: int, walked: int) -> list[asyncpg.Record]:
-        """Those of the next `walked` rows that fit, at most so many; and the last of them, if it came to that, `last`."""
+        """Those of the next `walked` rows that fit, at most so many; and the `last` of them, if it came to that."""
         query = Query([self.shop])
         source = " and ".join(self.source(query, place))
         fits, way = conditions(query, self.wanted, but=self.column), "desc" if self.descending else "asc"
         column = COLUMNS[self.column]
         rows = await self.connection.fetch(
             f"""
-            select {SHOWN}, o.fits, o.nth = {walked} as last from (
-              select *, ({fits}) as fits, row_number() over (order by place {way}, id {way}) as nth from (
-                select *, {column} as place from orders where {source}
-                order by {column} {way}, id {way} limit {walked}
-              ) o
-            ) o {BODY} where o.fits or o.nth = {walked} order by {self.order} limit {query.of(most)}
+            select {SHOWN}, o.fits, o.last from (
+              select *, {column} as place from (
+                select *, ({fits}) as fits, row_number() over () = {walked} as last from (
+                  select * from orders where {source} order by {column} {way}, id {way} limit {walked}
+                ) orders
+              ) orders where fits or last limit {query.of(most)}
+            ) o {BODY} order by {self.order}
             """,  # noqa: S608 - values are parameters
             *query.parameters,
         )
@@ -128,9 +132,7 @@ class Reading:
             f"""
             select {SHOWN} from (
               select * from (
-                select *, {COLUMNS[self.column]} as place from (
-                  select * from orders where {by_index} offset 0
-                ) orders where {rest}
+                select *, {COLUMNS[self.column]} as place from ({by_index}) orders where {rest}
               ) o order by {self.order} limit {query.of(most)}
             ) o {BODY} order by {self.order}
             """,  # noqa: S608 - values are parameters
@@ -139,7 +141,7 @@ class Reading:
         return list(rows)
 
     def by_index(self, query: Query, weeks: tuple[int, int] | None) -> str:
-        """Conditions that indexes answer, and no others: the planner is to choose none that goes by the sort."""
+        """Orders that indexes find by what they must be; the planner is to choose none that goes by the sort."""
         found = []
         for tags in self.wanted.tags:
             wanted = query.of(list(tags))
@@ -149,11 +151,18 @@ class Reading:
                 between = f"{query.of(weeks[0])}, {query.of(weeks[1])}"
                 found.append(f"{BY_KEYS} (select order_keys_wanted($1, {wanted}::text[], {between}))")
         if self.wanted.words:
-            found.append(f"words @@ to_tsquery('simple', {query.of(self.wanted.words)})")
-        return " and ".join(found) or f"shop = {query.of(self.shop)}"
+            found += ["shop = $1", f"words @@ to_tsquery('simple', {query.of(self.wanted.words)})"]
+        if self.wanted.numbers != (None, None):
+            found += ["shop = $1", *limits(query, self.wanted, "number")]
+        return f"select * from orders where {' and '.join(found)} offset 0" if found else "select * from orders"  # noqa: S608 - as above
+
+    @property
+    def by_weeks(self) -> bool:
+        """Whether what fits is found week by week."""
+        return bool(self.wanted.tags) and not self.wanted.words and self.wanted.numbers == (None, None)
 
     async def windows(self, place: Place | None) -> Iterator[tuple[int, int]]:
-        """The weeks in which there may be more, the next first, four times as many each time."""
+        """The weeks in which there may be more, the next ones first."""
         ends = await self.connection.fetchrow(ENDS, self.shop)
         if ends is None or ends[0] is None:
             return iter(())
@@ -166,64 +175,62 @@ class Reading:
 
 
 async def list_page(
-    connection: Connection, shop: str, wanted: Filter, *, sort: Sort = "-placed_at", after: str = "", limit: int = 50
+    connection: Connection,
+    shop: str,
+    wanted: Filter,
+    *,
+    sort: Sort = "-placed_at",
+    after: str = "",
+    limit: int = 50,
+    walked: int | None = None,
 ) -> Page:
-    """At most `limit` orders of the shop. Raises Refused: `wrong-cursor`."""
+    """At most `limit` orders of the shop. Raises Refused: `wrong-cursor`.
+
+    `walked` says how many rows are looked at one by one, where the usual number is not wanted.
+    """
     reading = Reading(connection, shop, wanted, sort)
-    rows = await _rows(reading, Place.read(after, shop, sort) if after else None, limit + 1)
+    place = Place.read(after, shop, sort) if after else None
+    rows = await _rows(reading, place, limit + 1, walked or (WALKED_BY_WORD if wanted.words else WALKED))
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
     return Page(rows[:limit], Place(last["place"], last["id"]).cursor(shop, sort) if last is not None else None)
 
 
-async def _rows(reading: Reading, place: Place | None, most: int) -> list[asyncpg.Record]:
-    walked = await reading.walk(place, most, WALKED_BY_WORD if reading.wanted.words else WALKED)
-    rows = [row for row in walked if row["fits"]]
-    if len(rows) == most or not (walked and walked[-1]["last"]):
-        return rows
-    place = Place(walked[-1]["place"], walked[-1]["id"])
-    if reading.wanted.words or not reading.wanted.tags or reading.column != "placed_at":
-        return rows + await reading.find(place, most - len(rows))
-    for weeks in await reading.windows(place):
-        rows += await reading.find(place, most - len(rows), weeks)
-        if len(rows) == most:
+async def _rows(reading: Reading, place: Place | None, most: int, walked: int) -> list[asyncpg.Record]:
+    looked = await reading.walk(place, most, walked)
+    rows = [row for row in looked if row["fits"]]
+    while len(rows) < most and looked and looked[-1]["last"]:
+        place = Place(looked[-1]["place"], looked[-1]["id"])
+        if reading.by_weeks and reading.column == "placed_at":
+            for weeks in await reading.windows(place):
+                rows += await reading.find(place, most - len(rows), weeks)
+                if len(rows) == most:
+                    break
             break
+        if not reading.by_weeks or await _counted(reading, FEW + 1) <= FEW:
+            rows += await reading.find(place, most - len(rows))
+            break
+        walked *= 20
+        looked = await reading.walk(place, most - len(rows), walked)
+        rows += [row for row in looked if row["fits"]]
     return rows
 
 
 async def count(connection: Connection, shop: str, wanted: Filter) -> tuple[int, bool]:
     """How many orders fit, and whether there are more than anybody counts."""
-    found = await _counted(Reading(connection, shop, wanted))
+    found = await _counted(Reading(connection, shop, wanted), COUNTED + 1)
     return min(found, COUNTED), found > COUNTED
 
 
-async def _counted(reading: Reading) -> int:
-    wanted = reading.wanted
-    query = Query([reading.shop])
-    source = " and ".join(reading.source(query, None))
-    if not wanted.words and not wanted.tags:
-        rest = conditions(query, wanted, but="placed_at")
-        return await _count(reading, query, f"select from orders where {source} and {rest}")  # noqa: S608
-    fits = conditions(query, wanted, but="placed_at")
-    row = await reading.connection.fetchrow(
-        f"""
-        select count(*), count(*) filter (where {fits}) from (
-          select * from orders where {source} order by placed_at desc, id desc limit {WALKED_TO_COUNT}
-        ) o
-        """,  # noqa: S608 - values are parameters
-        *query.parameters,
-    )
-    looked, found = row or (0, 0)
-    if found > COUNTED or looked < WALKED_TO_COUNT:
-        return int(found)
-    if wanted.words:
-        return await _found(reading, None, COUNTED + 1)
+async def _counted(reading: Reading, most: int) -> int:
+    if not reading.by_weeks:
+        return await _found(reading, None, most)
     found = 0
     for weeks in await reading.windows(None):
-        found += await _found(reading, weeks, COUNTED + 1 - found)
-        if found > COUNTED:
+        found += await _found(reading, weeks, most - found)
+        if found == most:
             break
-    return int(found)
+    return found
 
 
 async def _found(reading: Reading, weeks: tuple[int, int] | None, most: int) -> int:
@@ -233,13 +240,15 @@ async def _found(reading: Reading, weeks: tuple[int, int] | None, most: int) -> 
     if weeks is not None:
         first, last = (EPOCH + week * WEEK for week in (weeks[0], weeks[1] + 1))
         rest += f" and placed_at >= {query.of(first)} and placed_at < {query.of(last)}"
-    rows = f"select from (select * from orders where {by_index} offset 0) o where {rest}"  # noqa: S608 - as above
-    return await _count(reading, query, rows, most)
-
-
-async def _count(reading: Reading, query: Query, rows: str, most: int = COUNTED + 1) -> int:
-    counted = f"select count(*) from ({rows} limit {query.of(most)}) counted"  # noqa: S608 - values are parameters
-    return int(await reading.connection.fetchval(counted, *query.parameters))
+    found = await reading.connection.fetchval(
+        f"""
+        select count(*) from (
+          select from ({by_index}) o where {rest} limit {query.of(most)}
+        ) counted
+        """,  # noqa: S608 - values are parameters
+        *query.parameters,
+    )
+    return int(found)
 
 
 def week_of(at: datetime) -> int:
@@ -248,7 +257,7 @@ def week_of(at: datetime) -> int:
 
 
 def windows_of(first: int, last: int, most: int, *, newest_first: bool) -> Iterator[tuple[int, int]]:
-    """All of these weeks in pieces: one, four, sixteen, but never more than `most`."""
+    """All of these weeks in pieces: one, sixteen, and so on, but never more than `most`."""
     size = 1
     while first <= last:
         if newest_first:
@@ -258,7 +267,7 @@ def windows_of(first: int, last: int, most: int, *, newest_first: bool) -> Itera
             piece = first, min(last, first + size - 1)
             first = piece[1] + 1
         yield piece
-        size = min(size * 4, max(1, most))
+        size = min(size * 16, max(1, most))
 
 
 async def sums_of_customer(connection: Connection, shop: str, customer_id: str) -> list[asyncpg.Record]:

@@ -22,12 +22,12 @@ $$;
 
 -- What the list can be sorted by beside the time and the number. An order that nobody has changed was changed last when
 -- it was placed. Names go by the bytes of their UTF-8, small and capital letters of ASCII being the same: no update of
--- the system's locales changes that, and with it the index.
+-- the system's locales changes that, and with it the index. Their cost is that of unpacking the order.
 create or replace function order_changed_at(body jsonb, placed_at timestamptz) returns timestamptz
-language sql immutable parallel safe as $$ select coalesce((body->>'changed_at')::timestamptz, placed_at) $$;
-create or replace function order_amount(body jsonb) returns bigint language sql immutable parallel safe
+language sql immutable parallel safe cost 2000 as $$ select coalesce((body->>'changed_at')::timestamptz, placed_at) $$;
+create or replace function order_amount(body jsonb) returns bigint language sql immutable parallel safe cost 2000
 as $$ select (body#>>'{totals,incl_vat,amount}')::bigint $$;
-create or replace function order_name(body jsonb) returns text language sql immutable parallel safe as $$
+create or replace function order_name(body jsonb) returns text language sql immutable parallel safe cost 2000 as $$
   select left(lower(coalesce(nullif(body->'customer'->>'full_name', ''), body->'customer'->>'company', '') collate "C"), 100)
 $$;
 
