@@ -4,7 +4,7 @@ What many orders fit is found by walking the list from where the page begins, fo
 index, the weeks next to it first. Neither costs more the more orders there are.
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ ROOT = "root"
 """What a filter calls the orders that lie in no folder (R042)."""
 WALKED = 300
 """So many rows are looked at one by one before an index is asked; a page is never longer."""
-WALKED_BY_WORD = 2_000
+WALKED_BY_WORD = 2_500
 """The same where words are looked for."""
 FEW = 2_000
 """So many are sorted by what no index has together with what they must be; of more, the next ones are walked to."""
@@ -105,6 +105,8 @@ class Reading:
         query = Query([self.shop])
         source = " and ".join(self.source(query, place))
         fits, way = conditions(query, self.wanted, but=self.column), "desc" if self.descending else "asc"
+        if fits == "true":
+            walked = most
         column = COLUMNS[self.column]
         rows = await self.connection.fetch(
             f"""
@@ -161,17 +163,34 @@ class Reading:
         """Whether what fits is found week by week."""
         return bool(self.wanted.tags) and not self.wanted.words and self.wanted.numbers == (None, None)
 
-    async def windows(self, place: Place | None) -> Iterator[tuple[int, int]]:
-        """The weeks in which there may be more, the next ones first."""
+    async def weeks(self, place: Place | None) -> tuple[int, int]:
+        """The first and the last week in which there may be more; the first is the later one where there are none."""
         ends = await self.connection.fetchrow(ENDS, self.shop)
         if ends is None or ends[0] is None:
-            return iter(())
+            return 1, 0
         first: datetime = max(ends[0], self.wanted.placed_from or ends[0])
         last: datetime = min(ends[1], self.wanted.placed_before or ends[1])
-        if place is not None and self.column == "placed_at":
+        if place is not None:
             first, last = (first, min(last, place.value)) if self.descending else (max(first, place.value), last)
-        each = max(len(tags) for tags in self.wanted.tags)
-        return windows_of(week_of(first), week_of(last), AT_MOST_KEYS // each, newest_first=self.descending)
+        return week_of(first), week_of(last)
+
+    async def find_by_weeks(self, place: Place, most: int) -> list[asyncpg.Record]:
+        """The next rows that fit, at most so many: as many weeks at a time as are likely to have them."""
+        first, last = await self.weeks(place)
+        rows: list[asyncpg.Record] = []
+        size = 1
+        while first <= last and len(rows) < most:
+            size = min(size, max(1, AT_MOST_KEYS // max(len(tags) for tags in self.wanted.tags)))
+            if self.descending:
+                piece = max(first, last - size + 1), last
+                last = piece[0] - 1
+            else:
+                piece = first, min(last, first + size - 1)
+                first = piece[1] + 1
+            found = await self.find(place, most - len(rows), piece)
+            rows += found
+            size *= min(16, math.ceil(1.5 * (most - len(rows)) / len(found))) if found else 4
+        return rows
 
 
 async def list_page(
@@ -202,14 +221,9 @@ async def _rows(reading: Reading, place: Place | None, most: int, walked: int) -
     while len(rows) < most and looked and looked[-1]["last"]:
         place = Place(looked[-1]["place"], looked[-1]["id"])
         if reading.by_weeks and reading.column == "placed_at":
-            for weeks in await reading.windows(place):
-                rows += await reading.find(place, most - len(rows), weeks)
-                if len(rows) == most:
-                    break
-            break
+            return rows + await reading.find_by_weeks(place, most - len(rows))
         if not reading.by_weeks or await _counted(reading, FEW + 1) <= FEW:
-            rows += await reading.find(place, most - len(rows))
-            break
+            return rows + await reading.find(place, most - len(rows))
         walked *= 20
         looked = await reading.walk(place, most - len(rows), walked)
         rows += [row for row in looked if row["fits"]]
@@ -224,20 +238,44 @@ async def count(connection: Connection, shop: str, wanted: Filter) -> tuple[int,
 
 async def _counted(reading: Reading, most: int) -> int:
     if not reading.by_weeks:
+        if reading.wanted.words and (found := await _found_on_a_walk(reading, most)) is not None:
+            return found
         return await _found(reading, None, most)
-    found = 0
-    for weeks in await reading.windows(None):
-        found += await _found(reading, weeks, most - found)
-        if found == most:
-            break
+    first, last = await reading.weeks(None)
+    size = found = 0
+    while first <= last and found < most:
+        size = min(max(1, size * 4), max(1, AT_MOST_KEYS // max(len(tags) for tags in reading.wanted.tags)))
+        found += await _found(reading, (max(first, last - size + 1), last), most - found)
+        last -= size
     return found
+
+
+async def _found_on_a_walk(reading: Reading, most: int) -> int | None:
+    """How many fit, where that is seen from the newest orders: common words stand in many of them."""
+    query = Query([reading.shop])
+    source, fits = " and ".join(reading.source(query, None)), conditions(query, reading.wanted, but="placed_at")
+    row = await reading.connection.fetchrow(
+        f"""
+        select count(*) as looked, count(*) filter (where {fits}) as found from (
+          select * from orders where {source} order by placed_at desc, id desc limit {WALKED_BY_WORD}
+        ) o
+        """,  # noqa: S608 - values are parameters
+        *query.parameters,
+    )
+    if row is None or (row["looked"] == WALKED_BY_WORD and row["found"] < most):
+        return None
+    return min(most, int(row["found"]))
 
 
 async def _found(reading: Reading, weeks: tuple[int, int] | None, most: int) -> int:
     query = Query([reading.shop])
-    by_index = reading.by_index(query, weeks)
-    rest = " and ".join([*reading.source(query, None), conditions(query, reading.wanted, but="placed_at")])
-    if weeks is not None:
+    by_index, wanted = reading.by_index(query, weeks), reading.wanted
+    rest = " and ".join([*reading.source(query, None), conditions(query, wanted, but="placed_at")])
+    if weeks is not None and not wanted.without and wanted.placed_from is None and wanted.placed_before is None:
+        rest = "true"  # the keys alone say it, so the orders are not read: of two tags one in 2**64 has the same key
+        query = Query([reading.shop])
+        by_index = reading.by_index(query, weeks).removesuffix("offset 0")
+    elif weeks is not None:
         first, last = (EPOCH + week * WEEK for week in (weeks[0], weeks[1] + 1))
         rest += f" and placed_at >= {query.of(first)} and placed_at < {query.of(last)}"
     found = await reading.connection.fetchval(
@@ -254,20 +292,6 @@ async def _found(reading: Reading, weeks: tuple[int, int] | None, most: int) -> 
 def week_of(at: datetime) -> int:
     """As `order_week`."""
     return (at - EPOCH) // WEEK
-
-
-def windows_of(first: int, last: int, most: int, *, newest_first: bool) -> Iterator[tuple[int, int]]:
-    """All of these weeks in pieces: one, sixteen, and so on, but never more than `most`."""
-    size = 1
-    while first <= last:
-        if newest_first:
-            piece = max(first, last - size + 1), last
-            last = piece[0] - 1
-        else:
-            piece = first, min(last, first + size - 1)
-            first = piece[1] + 1
-        yield piece
-        size = min(size * 16, max(1, most))
 
 
 async def sums_of_customer(connection: Connection, shop: str, customer_id: str) -> list[asyncpg.Record]:
