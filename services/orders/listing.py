@@ -108,7 +108,8 @@ class Reading:
         if fits == "true":
             walked = most
         column = COLUMNS[self.column]
-        rows = await self.connection.fetch(
+        return await self.rows(
+            query,
             f"""
             select {SHOWN}, o.fits, o.last from (
               select *, {column} as place from (
@@ -118,9 +119,7 @@ class Reading:
               ) orders where fits or last limit {query.of(most)}
             ) o {BODY} order by {self.order}
             """,  # noqa: S608 - values are parameters
-            *query.parameters,
         )
-        return list(rows)
 
     async def find(self, place: Place | None, most: int, weeks: tuple[int, int] | None = None) -> list[asyncpg.Record]:
         """The next rows that fit, at most so many, by the indexes on what they must be; in these weeks, or in all."""
@@ -130,7 +129,8 @@ class Reading:
         if weeks is not None:
             first, last = (EPOCH + week * WEEK for week in (weeks[0], weeks[1] + 1))
             rest += f" and placed_at >= {query.of(first)} and placed_at < {query.of(last)}"
-        rows = await self.connection.fetch(
+        return await self.rows(
+            query,
             f"""
             select {SHOWN} from (
               select * from (
@@ -138,9 +138,14 @@ class Reading:
               ) o order by {self.order} limit {query.of(most)}
             ) o {BODY} order by {self.order}
             """,  # noqa: S608 - values are parameters
-            *query.parameters,
         )
-        return list(rows)
+
+    async def rows(self, query: Query, statement: str) -> list[asyncpg.Record]:
+        """What the statement gives; with words it is planned each time, since all depends on how common they are."""
+        if self.wanted.words:
+            prepared = await self.connection.prepare(statement)
+            return list(await prepared.fetch(*query.parameters))
+        return list(await self.connection.fetch(statement, *query.parameters))
 
     def by_index(self, query: Query, weeks: tuple[int, int] | None) -> str:
         """Orders that indexes find by what they must be; the planner is to choose none that goes by the sort."""
@@ -254,15 +259,15 @@ async def _found_on_a_walk(reading: Reading, most: int) -> int | None:
     """How many fit, where that is seen from the newest orders: common words stand in many of them."""
     query = Query([reading.shop])
     source, fits = " and ".join(reading.source(query, None)), conditions(query, reading.wanted, but="placed_at")
-    row = await reading.connection.fetchrow(
+    (row,) = await reading.rows(
+        query,
         f"""
         select count(*) as looked, count(*) filter (where {fits}) as found from (
           select * from orders where {source} order by placed_at desc, id desc limit {WALKED_BY_WORD}
         ) o
         """,  # noqa: S608 - values are parameters
-        *query.parameters,
     )
-    if row is None or (row["looked"] == WALKED_BY_WORD and row["found"] < most):
+    if row["looked"] == WALKED_BY_WORD and row["found"] < most:
         return None
     return min(most, int(row["found"]))
 
@@ -278,15 +283,9 @@ async def _found(reading: Reading, weeks: tuple[int, int] | None, most: int) -> 
     elif weeks is not None:
         first, last = (EPOCH + week * WEEK for week in (weeks[0], weeks[1] + 1))
         rest += f" and placed_at >= {query.of(first)} and placed_at < {query.of(last)}"
-    found = await reading.connection.fetchval(
-        f"""
-        select count(*) from (
-          select from ({by_index}) o where {rest} limit {query.of(most)}
-        ) counted
-        """,  # noqa: S608 - values are parameters
-        *query.parameters,
-    )
-    return int(found)
+    most_of = query.of(most)
+    counted = f"select count(*) from (select from ({by_index}) o where {rest} limit {most_of}) o"  # noqa: S608
+    return int((await reading.rows(query, counted))[0]["count"])
 
 
 def week_of(at: datetime) -> int:

@@ -101,7 +101,9 @@ def fits(order: OrderSnapshot, wish: dict[str, Any]) -> bool:
         "attention": lambda wanted: bool(order.attention) == wanted,
         "message": lambda wanted: bool(order.message) == wanted,
         "cancelled": lambda wanted: order.cancelled == wanted,
-        "q": lambda wanted: all(any(word.startswith(each) for word in words_of(order)) for each in wanted.lower().split()),
+        "q": lambda wanted: all(
+            any(word.startswith(each) for word in words_of(order)) for each in wanted.lower().split()
+        ),
         "placed_from": lambda wanted: order.placed_at >= wanted,
         "placed_before": lambda wanted: order.placed_at < wanted,
         "number_from": lambda wanted: order.number >= wanted,
