@@ -62,7 +62,7 @@ def main(
     orders: Annotated[
         int | None,
         typer.Option(
-            help=f"For story, memory and list, in place of {story.ORDERS:,}, {memory.ORDERS:,} and {the_list.ORDERS:,}.",
+            help=f"For story, memory, list: in place of {story.ORDERS:,}, {memory.ORDERS:,}, {the_list.ORDERS:,}.",
             min=1,
         ),
     ] = None,

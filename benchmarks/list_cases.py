@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 from benchmarks.list_orders import BEGAN
+from services.orders.cursors import Sort
 from shared.messaging.database import Connection
 
 SAMPLE = "select tags from orders where shop = $1 and number % 97 = 0 limit 6000"
@@ -42,7 +43,7 @@ class Case:
     name: str
     kind: str
     wish: Callable[[Random, Known], tuple[str, Wish]]
-    sort: str = "-placed_at"
+    sort: Sort = "-placed_at"
 
 
 async def look_around(connection: Connection, total: int) -> Known:
@@ -62,7 +63,7 @@ def cases() -> list[Case]:
     found = [
         Case(f"{shop}: {name}", "page", _always(shop, **wish), sort)
         for shop in (BIG, SMALL)
-        for sort in ("-placed_at", "placed_at")
+        for sort in WAYS
         for name, wish in _FIXED.items()
     ]
     found += [
@@ -87,7 +88,8 @@ def cases() -> list[Case]:
     return found
 
 
-SORTS = tuple(way + name for name in ("placed_at", "number", "changed_at", "amount", "name") for way in ("-", ""))
+SORTS: tuple[Sort, ...] = get_args(Sort)
+WAYS: tuple[Sort, Sort] = ("-placed_at", "placed_at")
 SEARCHES = ("white", "s", "ma", "maria", "maria ber", "white heart", "red box lantern", "gmail", "zzz", "zzz white")
 _FIXED: dict[str, Wish] = {
     "all": {},

@@ -1,4 +1,4 @@
-"""A database full of orders, made once for each size and kept in the cache: chunk by chunk, so that it can go on later."""
+"""A database full of orders, made once for each size and kept in the cache: chunk by chunk, so it can go on later."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

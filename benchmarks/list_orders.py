@@ -1,6 +1,6 @@
 """Orders in the likeness of real ones, in any number: what a chunk holds depends on its number alone.
 
-The patterns of a chunk are made by the domain: placed, then handled as far as orders of that age are. Each is used about
+The patterns of a chunk are made by the domain: placed, then handled as far as orders of that age are. Each is used some
 fifty times, under an id, a number, a time and a customer of its own. The lines are drawn from the real ones;
 without their files, from articles that are ordered as unevenly, as many to an order (`MADE_UP_LINES`).
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -97,7 +98,7 @@ def _made_up_carts(random: Random) -> tuple[list[int], list[OrderLine]]:
 
 
 def _count_of(part: float) -> int:
-    for (low, least), (high, most) in zip(MADE_UP_LINES, MADE_UP_LINES[1:], strict=False):
+    for (low, least), (high, most) in pairwise(MADE_UP_LINES):
         if part <= high:
             return round(least + (most - least) * (part - low) / (high - low))
     return 1

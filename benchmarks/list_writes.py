@@ -45,9 +45,9 @@ async def _make(connection: Connection, table: str, definitions: dict[str, str])
     await connection.execute(f"create table {table} (like orders including defaults including generated)")
     await connection.execute(f"alter table {table} add primary key (id), add unique (shop, number)")
     for name, words in definitions.items():
-        words = words.replace(f"INDEX {name} ", f"INDEX {table}_{name} ").replace("public.orders ", f"{table} ")
-        await connection.execute(words)
-    older = f"select {COLUMNS} from orders order by placed_at desc offset $1 limit $2"
+        own = words.replace(f"INDEX {name} ", f"INDEX {table}_{name} ").replace("public.orders ", f"{table} ")
+        await connection.execute(own)
+    older = f"select {COLUMNS} from orders order by placed_at desc offset $1 limit $2"  # noqa: S608 - as above
     await connection.execute(f"insert into {table} ({COLUMNS}) {older}", ORDERS, BEFORE)
     await connection.execute(f"vacuum analyze {table}")
 
@@ -56,7 +56,7 @@ async def _write(connection: Connection, table: str) -> tuple[float, float]:
     rows = await connection.fetch(TAKE, ORDERS)
     kinds = "uuid[], text[], bigint[], int[], timestamptz[], timestamptz[], jsonb[], jsonb[], jsonb[]".split(", ")
     unnested = ", ".join(f"${n}::{kind}" for n, kind in enumerate(kinds, 1))
-    insert = f"insert into {table} ({COLUMNS}) select * from unnest({unnested})"
+    insert = f"insert into {table} ({COLUMNS}) select * from unnest({unnested})"  # noqa: S608 - named above
     return (
         await _rate(
             connection, insert, [list(zip(*rows[n : n + BATCH], strict=True)) for n in range(0, ORDERS, BATCH)]

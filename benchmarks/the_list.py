@@ -7,7 +7,7 @@ which has the way to it and back and whatever else the machine does.
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ from benchmarks.list_writes import placing
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, Target
 from benchmarks.world import World
-from services.orders.cursors import Place, Sort
+from services.orders.cursors import Place
 from services.orders.domain.allowed import possible
 from services.orders.list_api import Wanted
 from services.orders.listing import count, list_page, sums_of_customer
@@ -59,10 +59,10 @@ class Watch:
         self._file = Path(f"/proc/{pid}/schedstat")
         self.taken: defaultdict[tuple[str, str], Taken] = defaultdict(Taken)
 
-    async def time(self, kind: str, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    async def time(self, kind: str, name: str, work: Awaitable[object]) -> None:
         """Does it once, and keeps how long it took."""
         before, began = self._used(), time.perf_counter()
-        await work()
+        await work
         taken = self.taken[kind, name]
         taken.clock.append((time.perf_counter() - began) * 1e3)
         taken.inside.append((self._used() - before) / 1e6)
@@ -102,20 +102,17 @@ async def _pages(watch: Watch, known: Known, times: int) -> None:
             shop, wish = case.wish(random, known)
             after = _after(case, known, shop, DEPTHS[turn % len(DEPTHS)])
             wanted = Wanted.model_validate(wish).filter()
-            await watch.time(
-                case.kind if turn else "warm-up", case.name,
-                lambda s=shop, w=wanted, c=case, a=after: list_page(watch.connection, s, w, sort=c.sort, after=a),
-            )  # fmt: skip
-        await watch.time("bare page" if turn else "warm-up", "", lambda: watch.connection.fetch(BARE_PAGE, BIG))
+            page = list_page(watch.connection, shop, wanted, sort=case.sort, after=after)
+            await watch.time(case.kind if turn else "warm-up", case.name, page)
+        await watch.time("bare page" if turn else "warm-up", "", watch.connection.fetch(BARE_PAGE, BIG))
     progress("")
 
 
 def _after(case: Case, known: Known, shop: str, depth: float) -> str:
-    sort: Sort = case.sort  # type: ignore[assignment]
     if depth == 0 or case.kind == "search" or not case.sort.endswith("placed_at"):
         return ""
-    back = depth if sort.startswith("-") else 1 - depth
-    return Place(known.newest - BEGAN * back, NOBODY).cursor(shop, sort)
+    back = depth if case.sort.startswith("-") else 1 - depth
+    return Place(known.newest - BEGAN * back, NOBODY).cursor(shop, case.sort)
 
 
 async def _counts(watch: Watch, known: Known, times: int) -> None:
@@ -127,17 +124,12 @@ async def _counts(watch: Watch, known: Known, times: int) -> None:
             shop, wish = case.wish(random, known)
             wanted = Wanted.model_validate(wish).filter()
             kind = "count" if case.kind == "page" else "count of a search"
-            await watch.time(
-                kind if turn else "warm-up", case.name, lambda s=shop, w=wanted: count(watch.connection, s, w)
-            )
+            await watch.time(kind if turn else "warm-up", case.name, count(watch.connection, shop, wanted))
         for shop in (BIG, SMALL):
-            for number, customer in enumerate(
-                (known.shops[shop].customers[0], random.choice(known.shops[shop].customers))
-            ):
-                await watch.time(
-                    "customer" if turn else "warm-up", f"{shop}: {('the best', 'any')[number]}",
-                    lambda s=shop, c=customer: sums_of_customer(watch.connection, s, c),
-                )  # fmt: skip
+            customers = known.shops[shop].customers
+            for name, customer in (("the best", customers[0]), ("any", random.choice(customers))):
+                sums = sums_of_customer(watch.connection, shop, customer)
+                await watch.time("customer" if turn else "warm-up", f"{shop}: {name}", sums)
     progress("")
 
 
@@ -153,8 +145,8 @@ async def _orders(watch: Watch, times: int) -> None:
         await comments_of(connection, order_id, shop)
 
     for row in rows[: times * 5]:
-        await watch.time("order", "", lambda r=row: page(r["order_id"], r["shop"]))
-        await watch.time("bare order", "", lambda r=row: connection.fetchval(BARE_ORDER, r["order_id"]))
+        await watch.time("order", "", page(row["order_id"], row["shop"]))
+        await watch.time("bare order", "", connection.fetchval(BARE_ORDER, row["order_id"]))
 
 
 def _rows(watch: Watch) -> Iterator[Row]:

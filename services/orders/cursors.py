@@ -43,7 +43,7 @@ class Place:
         try:
             of_shop, of_sort, value, order_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
             place = cls(_value(value, sort.lstrip("-")), UUID(order_id))
-        except (ValueError, TypeError, AttributeError, binascii.Error):
+        except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
             raise Refused("wrong-cursor", "the cursor is not one that this list has given") from None
         if (of_shop, of_sort) != (shop, sort):
             raise Refused("wrong-cursor", "the cursor is of another list")

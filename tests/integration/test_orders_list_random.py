@@ -174,3 +174,42 @@ async def test_every_list_is_what_a_plain_filter_makes_of_it(orders_alone: Order
             fitting = len(found)
             counted = await count(connection, shop, Wanted.model_validate(wish).filter())
             assert counted == (min(fitting, COUNTED), fitting > COUNTED), (shop, wish)
+
+
+async def change(connection: Connection, order: OrderSnapshot, **changes: Any) -> OrderSnapshot:
+    changed = order.model_copy(update=changes)
+    statement = "update orders set body = $2 where id = $1"
+    await connection.execute(statement, order.id, changed.model_dump_json())
+    return changed
+
+
+@pytest.mark.parametrize("sort", ["-placed_at", "placed_at", "-number", "number", "-amount", "amount", "-name", "name"])
+async def test_what_fits_all_the_while_is_seen_once_while_others_change(orders_alone: OrdersAlone, sort: Sort) -> None:
+    random = Random(sort)
+    orders = [random_order(random, "nordic-tea", n) for n in range(1, 200)]
+    wish = {"processing": ["processed"]}
+    async with transaction(orders_alone.pool) as connection:
+        await insert(connection, orders)
+        steady = [order.id for order in orders if fits(order, wish)]
+        moving = [order for order in orders if not fits(order, wish)]
+        found: list[UUID] = []
+        after: str | None = ""
+        while after is not None:
+            page = await list_page(
+                connection,
+                "nordic-tea",
+                Wanted.model_validate(wish).filter(),
+                sort=sort,
+                after=after,
+                limit=9,
+                walked=5,
+            )
+            found += [row["id"] for row in page.rows]
+            after = page.cursor
+            number = random.randrange(len(moving))
+            moving[number] = await change(
+                connection, moving[number], processing=random.choice(("processed", "unprocessed")), status="shipped"
+            )
+            await insert(connection, [random_order(random, "nordic-tea", 1_000 + len(found))])
+    assert sorted(each for each in found if each in set(steady)) == sorted(steady)
+    assert len(found) == len(set(found))

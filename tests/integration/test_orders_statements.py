@@ -36,7 +36,7 @@ FACTS: tuple[ShopFact, ...] = (
     ShopConnections(shop="nordic-tea", payment=PaymentConnection(provider="sandbox")),
 )
 OFTEN = 100.0
-"""Seconds for which settings and facts are kept here: what is counted is a command of a process that has run a while."""
+"""Seconds for which settings and facts are kept here: a command is counted in a process that has run a while."""
 
 
 @dataclass

@@ -36,7 +36,7 @@ create index if not exists orders_by_key on orders using gin (order_keys(shop, p
 create index if not exists orders_by_change on orders (shop, order_changed_at(body, placed_at) desc, id desc);
 create index if not exists orders_by_amount on orders (shop, order_amount(body) desc, id desc);
 create index if not exists orders_by_name on orders (shop, order_name(body) collate "C", id);
-drop index orders_by_tag;
+drop index if exists orders_by_tag;
 
 -- migrate:down
 create index orders_by_tag on orders using gin (tags);
