@@ -94,7 +94,13 @@ class Wanted(BaseModel):
 class WantedPage(Wanted):
     """The same, and which page of it."""
 
-    sort: Annotated[Sort, Field(description="`-` before it: the greatest first.")] = "-placed_at"
+    sort: Annotated[
+        Sort,
+        Field(
+            description="`-` before it: the greatest first. `name` goes by the bytes of UTF-8 with A as a, `amount` by "
+            "the number in whatever currency; an order that nobody has changed was changed when it was placed."
+        ),
+    ] = "-placed_at"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     after: Annotated[str, Field(max_length=500, description="The `next` of the page before.")] = ""
 
