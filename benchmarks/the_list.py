@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from benchmarks.list_orders import BEGAN
 from benchmarks.list_writes import placing
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, Target
+from benchmarks.used import cpu_nanoseconds
 from benchmarks.world import World
 from services.orders.cursors import Place
 from services.orders.domain.allowed import possible
@@ -56,19 +56,16 @@ class Watch:
 
     def __init__(self, connection: Connection, pid: int) -> None:
         self.connection = connection
-        self._file = Path(f"/proc/{pid}/schedstat")
+        self._pid = pid
         self.taken: defaultdict[tuple[str, str], Taken] = defaultdict(Taken)
 
     async def time(self, kind: str, name: str, work: Awaitable[object]) -> None:
         """Does it once, and keeps how long it took."""
-        before, began = self._used(), time.perf_counter()
+        before, began = cpu_nanoseconds(self._pid), time.perf_counter()
         await work
         taken = self.taken[kind, name]
         taken.clock.append((time.perf_counter() - began) * 1e3)
-        taken.inside.append((self._used() - before) / 1e6)
-
-    def _used(self) -> int:
-        return int(self._file.read_text().split()[0])
+        taken.inside.append((cpu_nanoseconds(self._pid) - before) / 1e6)
 
     def of(self, kind: str) -> Iterator[tuple[str, Taken]]:
         """Everything of a kind, the slowest first."""

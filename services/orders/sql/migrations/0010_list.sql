@@ -2,21 +2,23 @@
 
 -- A week of the list, counted from 1970 in UTC.
 create or replace function order_week(at timestamptz) returns bigint language sql immutable strict parallel safe as $$
-  select floor(extract(epoch from at at time zone 'UTC') / 604800)::bigint
+  select floor(date_part('epoch', at at time zone 'UTC') / 604800)::bigint
 $$;
 
 -- Each tag of an order together with its shop and its week, as a number: so what one shop looks for costs nothing in
 -- the others, and a common tag is read week by week. Two may have the same number: whoever looks compares the tags too.
 create or replace function order_keys(shop text, placed_at timestamptz, tags text[]) returns bigint[]
 language sql immutable strict parallel safe as $$
-  select array(select hashtextextended(shop || '/' || tag, order_week(placed_at)) from unnest(tags) tag)
+  select array(select hashtextextended(tag, seed) from unnest(tags) tag)
+  from (select hashtextextended(shop, order_week(placed_at)) as seed offset 0) once
 $$;
 
 -- The same for those who look: every one of these tags in each of these weeks.
 create or replace function order_keys_wanted(shop text, wanted text[], first_week bigint, last_week bigint)
 returns bigint[] language sql immutable strict parallel safe as $$
   select array(
-    select hashtextextended(shop || '/' || tag, week) from unnest(wanted) tag, generate_series(first_week, last_week) week
+    select hashtextextended(tag, hashtextextended(shop, week))
+    from unnest(wanted) tag, generate_series(first_week, last_week) week
   )
 $$;
 
