@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, OKPKey
+from joserfc.jwk import ECKey, OKPKey
 
 from shared.runtime.actors import LIFETIME, Actors, PersonRole, Signer, new_key, public_key_of, read_key
 

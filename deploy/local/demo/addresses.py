@@ -13,6 +13,9 @@ from deploy.local.stack import default_folder
 def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
     """One line for each place; `folder` is the stack's."""
     python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else sys.executable
+    yield f"  The back office         {system.backoffice_url}"
+    for person in system.people:
+        yield f"    as {person.role:<17} {person.email:<28} {person.password}"
     yield f"  The mails               {system.mailbox_url}"
     yield f"  The API of orders       {system.orders_url}/openapi.json"
     yield f"  The API of documents    {system.documents_url}/openapi.json"
