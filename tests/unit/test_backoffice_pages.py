@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tomllib
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -94,7 +94,7 @@ def test_a_view_asks_for_what_was_kept_of_it() -> None:
     kept = wanted.kept("Europe/Stockholm")
     assert kept["message"] is True
     assert kept["number_from"] == 7
-    empty = {"attention": None, "number_to": None, "status": [], "sort": ""}
+    empty: dict[str, Any] = {"attention": None, "number_to": None, "status": [], "sort": ""}
     assert of_view(empty | kept, "Europe/Stockholm") == wanted
 
 
