@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 from uuid import uuid4
 
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message, Meta, Sequence, new_id
 from shared.contracts.order import (
     Customer,
@@ -19,8 +20,8 @@ from shared.contracts.order import (
     VatTotal,
 )
 from shared.contracts.order_commands import PlaceOrder
-from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, OrderPlaced
-from shared.contracts.shop_facts import ShopSettings
+from shared.contracts.order_events import ConfirmationRequested, DocumentRequested, MessageRequested, OrderPlaced
+from shared.contracts.shop_facts import PromisedMessage, ShopLooks, ShopMessages, ShopSettings
 from shared.contracts.values import Address, Money
 
 M = TypeVar("M", bound=Message)
@@ -112,6 +113,24 @@ def a_shop(**changes: Any) -> ShopSettings:
         "postal_address": "Storgatan 1\n111 22 Stockholm",
     }
     return ShopSettings(**fields | changes)
+
+
+def what_is_sent(**changes: Any) -> ShopMessages:
+    """What notifications says of the shop: each order is confirmed, again when it is asked for."""
+    sends = [
+        PromisedMessage(event=event.type, message="order-received") for event in (OrderPlaced, ConfirmationRequested)
+    ]
+    sends += [
+        PromisedMessage(event=MessageRequested.type, message=name) for name in ("message-about-order", "order-status")
+    ]
+    fields: dict[str, Any] = {"shop": "nordic-tea", "messages": sends, "within": 300}
+    return ShopMessages(**fields | changes)
+
+
+def what_is_printed(**changes: Any) -> ShopLooks:
+    """What documents says of the shop: it prints everything there is."""
+    fields: dict[str, Any] = {"shop": "nordic-tea", "documents": list(get_args(DocumentKind)), "within": 300}
+    return ShopLooks(**fields | changes)
 
 
 def to_place(order: OrderSnapshot) -> PlaceOrder:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import services.notifications
 import shared.messaging
+from services.notifications.api import router
+from services.notifications.archive import Archive
 from services.notifications.handlers import messages_of, notifications
 from services.notifications.outgoing import Outgoing, Sending
 from services.notifications.renderer import Renderer
@@ -20,7 +23,10 @@ from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
 
-MIGRATIONS = (("messaging", Path(shared.messaging.__path__[0]) / "migrations"),)
+MIGRATIONS = (
+    ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
+    ("notifications", Path(services.notifications.__path__[0]) / "sql" / "migrations"),
+)
 
 
 async def compose(settings: NotificationsSettings) -> Service:
@@ -43,8 +49,9 @@ async def compose(settings: NotificationsSettings) -> Service:
     )
     post = SmtpPost(server, answer_within=settings.mail_timeout)
     sending = Sending(settings.sender_domain, settings.sender_address, settings.mail_timeout, settings.smtp_connections)
+    archive = Archive(pool)
     effects = Effects(keyed, seal=Seal.from_setting(settings.sealing_keys))
-    outgoing = Outgoing(effects, Facts(pool), renderer, post, sending)
+    outgoing = Outgoing(effects, Facts(pool), renderer, post, archive, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
     messaging.work_beside(
         FactsTold(pool, messaging.outbox, ShopMessages, lambda shop: messages_of(shop, settings.promised_within))
@@ -54,8 +61,8 @@ async def compose(settings: NotificationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(operators,),
-        state={"repairs": messaging.repairs},
+        routers=(router, operators),
+        state={"repairs": messaging.repairs, "archive": archive},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed,),

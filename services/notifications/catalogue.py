@@ -32,4 +32,10 @@ class MessageKind:
 ORDER_RECEIVED = MessageKind("order-received")
 """The confirmation to the customer (R122)."""
 
-CATALOGUE = {kind.name: kind for kind in (ORDER_RECEIVED,)}
+ABOUT_ORDER = MessageKind("message-about-order")
+"""What a person writes about an order, to its customer or to somebody else (R049, R121)."""
+
+ORDER_STATUS = MessageKind("order-status")
+"""What the order is called now; a shop decides which statuses send it."""
+
+CATALOGUE = {kind.name: kind for kind in (ORDER_RECEIVED, ABOUT_ORDER, ORDER_STATUS)}

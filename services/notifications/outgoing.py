@@ -5,10 +5,12 @@ The effect's key goes to the order log with an unknown, so it names the recipien
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from services.notifications import metrics
+from services.notifications.archive import KeptMail, State
 from services.notifications.catalogue import MessageKind
 from services.notifications.mail import (
     AddressUnusable,
@@ -20,6 +22,7 @@ from services.notifications.mail import (
     with_masked_addresses,
 )
 from services.notifications.rendering import Letter, RenderRequest
+from services.notifications.written import Written
 from shared.contracts.message import Meta, now
 from shared.contracts.order import Customer, OrderSnapshot
 from shared.contracts.order_log import EffectUnknown, LogEntry, MessageFailed, MessageSent
@@ -39,7 +42,7 @@ from shared.messaging.effects import (
 
 F = TypeVar("F", bound=ShopFact)
 
-OUTCOMES = {Done: "sent", Failed: "failed", Unknown: "unknown"}
+OUTCOMES: Mapping[type[Outcome], State] = {Done: "sent", Failed: "failed", Unknown: "unknown"}
 WHEN_UNKNOWN = {"ask-a-person": ASK_A_PERSON, "once-more": WhenUnknown(repeats=1)}
 
 
@@ -70,6 +73,12 @@ class Letters(Protocol):
     async def render(self, request: RenderRequest) -> Letter: ...
 
 
+class Kept(Protocol):
+    """Where it is kept what was written to whom, and what came of it."""
+
+    async def keep(self, mail: KeptMail) -> None: ...
+
+
 class Post(Protocol):
     """Where mail is handed in."""
 
@@ -97,6 +106,8 @@ class _Piece:
     recipient: str
     order: OrderSnapshot
     cause: Meta
+    written: Written | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def language(self) -> Language:
@@ -119,31 +130,59 @@ class _Piece:
 class Outgoing:
     """What handlers send messages with."""
 
-    def __init__(self, effects: Effects, facts: Facts, letters: Letters, post: Post, sending: Sending) -> None:
+    def __init__(
+        self, effects: Effects, facts: Facts, letters: Letters, post: Post, kept: Kept, sending: Sending
+    ) -> None:
         self._effects, self._facts, self._letters, self._post = effects, facts, letters, post
+        self._kept = kept
         self._sending = sending
         self._turns = asyncio.Semaphore(sending.at_once)
 
-    async def send(self, kind: MessageKind, *, to: Customer, about: OrderSnapshot, cause: Meta) -> list[LogEntry]:
-        """Sends a message about an order and gives what the order log shall say of it.
+    async def send(
+        self,
+        kind: MessageKind,
+        *,
+        to: Customer,
+        about: OrderSnapshot,
+        cause: Meta,
+        written: Written | None = None,
+        words: Mapping[str, str] | None = None,
+    ) -> list[LogEntry]:
+        """Sends a message about an order, keeps it, and gives what the order log shall say of it.
 
         Raises Retry while it cannot be tried, Fault or NotMade when no letter came of it; nothing was sent then.
         """
-        piece = _Piece(kind, to.email, kind.part(about), cause)
+        piece = _Piece(kind, to.email, kind.part(about), cause, written, words or {})
         shop = await self._facts.of(cause.shop, ShopSettings)
+        letter = await self._letter(piece, shop)
+        identity = message_id(piece.effect_key, self._sending.domain)
+        outcome = await self._outcome(piece, letter, shop, to)
+        metrics.mails.labels(kind.name, OUTCOMES[type(outcome)]).inc()
+        await self._kept.keep(_kept(piece, letter, outcome, identity))
+        return [_entry(piece, outcome, identity)]
+
+    async def _outcome(self, piece: _Piece, letter: Letter, shop: ShopSettings, to: Customer) -> Outcome:
+        if piece.written is not None and not piece.written.as_text():
+            return Failed("message-empty", "nothing is left of the message without its markup")
         try:
             people = people_of(shop, to, self._sending.address)
         except AddressUnusable as error:
-            outcome: Outcome = Failed(error.reason, str(error))
-        else:
-            outcome = await self._handed_in(piece, await self._mail(piece, shop, people))
-        metrics.mails.labels(kind.name, OUTCOMES[type(outcome)]).inc()
-        return [_entry(piece, outcome, message_id(piece.effect_key, self._sending.domain))]
+            return Failed(error.reason, str(error))
+        return await self._handed_in(piece, await self._mail(piece, letter, people))
 
-    async def _mail(self, piece: _Piece, shop: ShopSettings, people: People) -> Mail:
-        letter = await self._letters.render(
-            RenderRequest(kind=piece.kind.name, language=piece.language, order=piece.order, shop=shop)
+    async def _letter(self, piece: _Piece, shop: ShopSettings) -> Letter:
+        return await self._letters.render(
+            RenderRequest(
+                kind=piece.kind.name,
+                language=piece.language,
+                order=piece.order,
+                shop=shop,
+                written=piece.written,
+                words=dict(piece.words),
+            )
         )
+
+    async def _mail(self, piece: _Piece, letter: Letter, people: People) -> Mail:
         identity = message_id(piece.effect_key, self._sending.domain)
         # In a thread, because the encoding of an order of a thousand lines would hold up the loop.
         return await asyncio.to_thread(compose, letter, piece.language, people, message_id=identity, date=now())
@@ -166,6 +205,26 @@ class Outgoing:
                 request=mail.request(),
                 when_unknown=WHEN_UNKNOWN[piece.kind.when_unknown],
             )
+
+
+def _kept(piece: _Piece, letter: Letter, outcome: Outcome, message_id: str) -> KeptMail:
+    failed = outcome if isinstance(outcome, Failed) else None
+    return KeptMail(
+        message_id=message_id,
+        shop=piece.cause.shop,
+        order_id=piece.order.id,
+        cause=piece.cause.id,
+        actor=piece.cause.actor,
+        kind=piece.kind.name,
+        recipient=piece.recipient,
+        language=piece.language,
+        headline=letter.subject,
+        text=letter.text,
+        state=OUTCOMES[type(outcome)],
+        reason=failed.reason if failed else "",
+        detail=getattr(outcome, "detail", "")[:500],
+        asked_at=piece.cause.time,
+    )
 
 
 def _entry(piece: _Piece, outcome: Outcome, message_id: str) -> LogEntry:

@@ -14,6 +14,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict
 
+from services.notifications.written import Written
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Language, on_one_line
@@ -36,6 +37,10 @@ class RenderRequest(BaseModel):
     language: Language
     order: OrderSnapshot
     shop: ShopSettings
+    written: Written | None = None
+    """What a person has written, where that is the message."""
+    words: dict[str, str] = {}
+    """What the message needs beside the order."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,19 @@ class Rendering:
         """The letter. Raises TemplateError, LookupError and whatever else a template can do wrong."""
         texts: Texts = self._texts(request.kind)[request.language]
         formats = Formats(request.language, request.shop.time_zone)
-        seen = {
+        seen: dict[str, Any] = {
             "language": request.language,
             "text": texts,
             "order": order_shown(request.order, request.shop, formats),
             "shop": shop_shown(request.shop),
         }
+        seen["words"] = request.words
+        if (written := request.written) is not None:
+            seen["message"] = {
+                "headline": written.headline,
+                "text": written.as_text(),
+                "html": written.as_html(),
+            }
         return Letter(
             subject=on_one_line(self._rendered(request.kind, "subject.txt", seen), LONGEST_SUBJECT),
             text=BLANK_LINES.sub("\n\n", self._rendered(request.kind, "body.txt", seen)).strip() + "\n",

@@ -34,6 +34,7 @@ from shared.contracts.order_commands import (
     ProcessOrder,
     RefundPayment,
     ReturnUnits,
+    SendMessage,
     ShipUnits,
     TransferOrder,
     VoidPayment,
@@ -147,6 +148,13 @@ ACTIONS = (
         "Correct how the customer is reached; what is absent stays.",
         asks=False,
         example={"email": "asa.oberg@example.org"},
+    ),
+    Action(
+        "/messages",
+        SendMessage,
+        "Send a message",
+        "Write to the customer, or to another address; the log says when it has left.",
+        example={"headline": "About your order", "text": "Hello,\nthe blue one is sold out. Would green do?"},
     ),
     Action(
         "/customer",

@@ -51,6 +51,9 @@ REFUSALS = {
     "wrong-cursor": (422, "The cursor is not of this list."),
     "nothing-to-pay": (409, "Nothing is missing of the payment."),
     "placed-at-impossible": (422, "The order cannot have been placed then."),
+    "personal-numbers-not-kept": (422, "Personal identity numbers are not kept here."),
+    "no-personal-number": (409, "The order has no personal identity number."),
+    "sealing-key-missing": (503, "The key to the number is not there."),
 }
 
 
@@ -178,6 +181,7 @@ class PossibleAction(BaseModel):
     reason: str = Field(description="A stable word for why not.", examples=["", "not-so-much-money"])
     detail: str
     system: str | None = Field(description="Which of the shop's connected systems does it.", examples=["sandbox"])
+    choices: list[str] = Field([], description="What there is to choose from: the documents that can be printed.")
 
 
 class PossibleActions(BaseModel):

@@ -28,20 +28,17 @@ from services.orders.answers import (
     placed_answer,
     promises_answer,
 )
-from services.orders.asking import ETAG, UNKNOWN, handled, reader, writer
+from services.orders.asking import ETAG, UNKNOWN, handled, placed, reader, writer
 from services.orders.domain.allowed import possible
+from services.orders.number_api import OrderShown, OrderToPlace, with_number
+from services.orders.personal_numbers import Holder, PersonalNumbers
 from services.orders.promises import promises_of
 from services.orders.repository import comments_of, currency_of, find_order, require_log, shop_of
 from services.orders.sentences import Sentences
 from services.orders.timeline import read_page
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.files import DocumentKind
-from shared.contracts.order import OrderSnapshot
-from shared.contracts.order_commands import (
-    PlaceOrder,
-    PrintDocument,
-    ResendConfirmation,
-)
+from shared.contracts.order_commands import PrintDocument, ResendConfirmation
 from shared.contracts.values import Identifier, Language
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected
@@ -96,26 +93,35 @@ async def place(
     request: Request,
     caller: Annotated[Caller, Depends(writer)],
     key: IdempotencyKey,
-    command: Annotated[PlaceOrder, Depends(json_body(PlaceOrder))],
+    wanted: Annotated[OrderToPlace, Depends(json_body(OrderToPlace))],
 ) -> Response:
     """Accept a confirmed cart. `order_id` is the caller's own UUID and makes the order idempotent for ever.
 
     Amounts are whole minor units. The order's totals are computed here; a `total` of the shop front that differs is
     kept beside ours and flagged, never refused.
     """
-    return await handled(request, caller, key, command, placed_answer)
+    if wanted.personal_identity_number is not None:
+        number = wanted.personal_identity_number
+        return await placed(request, caller, key, wanted.command(), number, placed_answer)
+    return await handled(request, caller, key, wanted.command(), placed_answer)
 
 
 @router.get(
     "/{order_id}",
     summary="Read an order",
-    responses={200: {"model": OrderSnapshot, "content": examples.ORDER, "headers": ETAG}, 404: UNKNOWN},
+    responses={200: {"model": OrderShown, "content": examples.ORDER, "headers": ETAG}, 404: UNKNOWN},
 )
 async def read(request: Request, caller: Annotated[Caller, Depends(reader)], order_id: UUID) -> Response:
-    """The order as it is now; its version is the ETag."""
+    """The order as it is now; its version is the ETag.
+
+    The personal identity number is masked, and there only where the order has one.
+    """
+    numbers: PersonalNumbers = request.app.state.personal_numbers
     async with connected(request.app.state.pool) as connection:
         order = await find_order(connection, order_id, caller.shop)
-    return Response(order.now.model_dump_json(), headers={"ETag": etag_of(order)}, media_type="application/json")
+        number = await numbers.shown(connection, Holder(order_id, caller.shop))
+    body = with_number(order.now, number)
+    return Response(body, headers={"ETag": etag_of(order)}, media_type="application/json")
 
 
 @router.get(

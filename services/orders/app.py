@@ -10,8 +10,11 @@ from services.orders.api import documents, router
 from services.orders.desk import Desk
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
+from services.orders.number_api import reveals
+from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
+from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
@@ -79,8 +82,8 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, shop, documents, operators),
-        state={"desk": desk, "repairs": messaging.repairs},
+        routers=(lists, router, actions, personal_number, shop, reveals, documents, operators),
+        state={"desk": desk, "repairs": messaging.repairs, "personal_numbers": PersonalNumbers(settings.keyring)},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed, numbers_pool),

@@ -1,6 +1,6 @@
 """The desk: a command by HTTP runs the handler that the topic runs, and its answer is kept in the same transaction."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.orders.domain.order import Order
@@ -17,6 +17,8 @@ from shared.runtime.problems import Problem
 
 Reply = Callable[[Order, bool], Answer]
 """Makes the answer from the order and whether anything happened to it."""
+Beside = Callable[[Connection], Awaitable[None]]
+"""What is written beside an order in the transaction that places it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Request:
     shop: str
     key: str
     hash: bytes
+    older: Sequence[bytes] = ()
+    """Its hashes under keys that were the newest before."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +46,27 @@ class Desk:
     refused: Callable[[], str] = str
     """Why the database may say nothing now, or empty."""
 
-    async def carry_out(self, command: OrderCommand, request: Request, reply: Reply) -> Answer:
+    async def carry_out(
+        self, command: OrderCommand, request: Request, reply: Reply, beside: Beside | None = None
+    ) -> Answer:
         """Run a received command and answer it; a request that was answered before gets its first answer again.
 
+        `beside` is written where anything happened to the order.
         Raises Refused as the handler does, AnsweredBefore and KeyReused as `remember` does, OutcomeUnknown when
         COMMIT got no answer, and a 503 Problem while the outbox is too old or the database was set back.
         """
         self._refuse_while_set_back()
         self._refuse_while_behind()
         try:
-            answer = await self._once(command, request, reply, look=not isinstance(command, PlaceOrder))
+            answer = await self._once(command, request, reply, beside, look=not isinstance(command, PlaceOrder))
         except PlacedMeanwhile:
-            answer = await self._once(command, request, reply, look=True)
+            answer = await self._once(command, request, reply, beside, look=True)
         self.outbox.committed()
         return answer
 
-    async def _once(self, command: OrderCommand, request: Request, reply: Reply, *, look: bool) -> Answer:
+    async def _once(
+        self, command: OrderCommand, request: Request, reply: Reply, beside: Beside | None, *, look: bool
+    ) -> Answer:
         """`look`: whether the order is looked for first; one that is placed is nearly always new."""
         reaction = self.group.reaction_to(type(command))
         if reaction is None:
@@ -69,7 +78,7 @@ class Desk:
             try:
                 events = await reaction(command, {Orders: orders})
             except Refused:  # what was done once may be refused the second time: it has its answer
-                if earlier := await find(connection, request.shop, request.key, request.hash):
+                if earlier := await find(connection, request.shop, request.key, request.hash, request.older):
                     raise AnsweredBefore(earlier) from None
                 raise
             await orders.flush()
@@ -77,7 +86,9 @@ class Desk:
             await self.outbox.append(connection, [(command.meta, events)])
             crash_point("command.appended")
             answer = reply(orders.get(command.order_id, command.meta.shop), bool(events))
-            await remember(connection, request.shop, request.key, request.hash, answer)
+            if beside is not None and events:
+                await beside(connection)
+            await remember(connection, request.shop, request.key, request.hash, answer, request.older)
         crash_point("command.committed")
         return answer
 

@@ -71,8 +71,26 @@ def as_json(document: Any) -> dict[str, Any]:
 _PLACED = message_of(OrderPlaced).order
 _AS_PLACED = Order(_PLACED, _PLACED)
 
-TO_PLACE = as_json(example_of(PlaceOrder)["data"])
-ORDER = as_json(_PLACED.model_dump(mode="json"))
+NUMBER = as_json({"personal_identity_number": "19850709-9805"})
+MASKED_NUMBER = as_json({"personal_identity_number": "850709-****"})
+WHOLE_NUMBER = NUMBER
+TO_REVEAL = as_json({"reason": "The invoice has to name the buyer."})
+REVEALS = as_json(
+    {
+        "reveals": [
+            {
+                "id": "01a213cc-1b7e-7d10-8f3a-2c5d9e4b6a70",
+                "order_id": str(_PLACED.id),
+                "at": "2026-11-24T19:02:51.204816Z",
+                "actor": "maria",
+                "reason": "The invoice has to name the buyer.",
+            }
+        ],
+        "next": "01a213cc-1b7e-7d10-8f3a-2c5d9e4b6a70",
+    }
+)
+TO_PLACE = as_json(example_of(PlaceOrder)["data"] | {"personal_identity_number": "19850709-9805"})
+ORDER = as_json(_PLACED.model_dump(mode="json") | {"personal_identity_number": "850709-****"})
 PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
 LOG = as_json(log_page())
 PROMISES = as_json(promise_of_the_confirmation())

@@ -33,6 +33,7 @@ from shared.contracts.order_commands import (
     ProcessOrder,
     RefundPayment,
     ResendConfirmation,
+    SendMessage,
     TransferOrder,
     VoidPayment,
 )
@@ -51,13 +52,13 @@ Said = list[OrderEvent]
 
 async def changed(command: C, orders: Orders, change: Callable[[Order, C, Shop], tuple[Order, Said]]) -> Said:
     """What the command says of an order that it changes, which is kept."""
-    shop = await orders.shop_and_connections(command.meta.shop)
+    shop = await orders.shop_in_full(command.meta.shop)
     return orders.saved(*change(orders.to_handle(command), command, shop))
 
 
 async def asked(command: C, orders: Orders, ask: Callable[[Order, C, Shop], Said]) -> Said:
     """What the command asks of others about an order, which stays as it is."""
-    shop = await orders.shop_and_connections(command.meta.shop)
+    shop = await orders.shop_in_full(command.meta.shop)
     return ask(orders.to_handle(command), command, shop)
 
 
@@ -77,7 +78,13 @@ async def place_order(command: PlaceOrder, orders: Orders) -> list[Message]:
 @commands.on(ResendConfirmation)
 async def resend_confirmation(command: ResendConfirmation, orders: Orders) -> Said:
     """Ask for the confirmation to be sent again."""
-    return orders.to_handle(command).resend_confirmation(command)
+    return await asked(command, orders, Order.resend_confirmation)
+
+
+@commands.on(SendMessage)
+async def send_message(command: SendMessage, orders: Orders) -> Said:
+    """Ask for a message to be sent."""
+    return await asked(command, orders, people.send_message)
 
 
 @commands.on(ProcessOrder)
@@ -221,7 +228,7 @@ async def transfer_order(command: TransferOrder, orders: Orders) -> Said:
 @commands.on(PrintDocument)
 async def print_document(command: PrintDocument, orders: Orders) -> Said:
     """Ask for a document of the order."""
-    return orders.to_handle(command).print_document(command)
+    return await asked(command, orders, Order.print_document)
 
 
 @reports.on(PaymentEntry)
@@ -241,7 +248,7 @@ async def reported(entry: LogEntry, orders: Orders) -> Said:
     order = orders.opened(entry.order_id, entry.meta.shop)
     if order is None:
         return []
-    order, events = order.reported(entry, await orders.shop_and_connections(entry.meta.shop))
+    order, events = order.reported(entry, await orders.shop_in_full(entry.meta.shop))
     orders.save(order)
     return events
 

@@ -2,30 +2,25 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
 import typer
 from pydantic import ValidationError
 
-import services.orders
+from services.orders.key_ops import MIGRATIONS
+from services.orders.key_ops import app as keys
 from services.orders.shops import LOCK, change_shop, find_shop, list_shops
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.outbox import Outbox
 from shared.messaging.wakeup import Bell
 from shared.ops.contributed import Contribution
-from shared.ops.servers import KIT_MIGRATIONS, AsJson, Database, Given, connected, finish, one_database
+from shared.ops.servers import AsJson, Database, Given, connected, finish, one_database
 from shared.ops.shown import print_json, print_table, printable
 from shared.ops.story import Chapter, Entry
-from shared.runtime.migrations import Folder
 
 SOURCE = "/orders"
-MIGRATIONS: Sequence[Folder] = (
-    KIT_MIGRATIONS,
-    ("orders", Path(services.orders.__path__[0]) / "sql" / "migrations"),
-)
 LOST = """
 select order_id::text, shop, min(at) as since, count(*) as entries from timeline t
 where order_id in (select order_id from timeline where from_before_restore)
@@ -39,6 +34,7 @@ app = typer.Typer(
 )
 
 of_orders = typer.Typer(no_args_is_help=True, help="What orders' own database tells of all orders.")
+of_orders.add_typer(keys, name="keys")
 
 Shop = Annotated[str, typer.Argument(metavar="SHOP", help="The shop's short name: nordic-tea.")]
 Changes = Annotated[

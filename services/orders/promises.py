@@ -1,7 +1,7 @@
 """The promises of each order: what is expected of other services, by when, and what came of it (R201)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=ShopFact)
 Row = tuple[object, ...]
 State = Literal["expected", "waiting", "overdue", "done", "failed", "unknown"]
 
-FACTS = "select type, body from fact where shop = $1"
+FACTS = "select shop, type, body from fact where shop = any($1)"
 EXPECT = """
 insert into promise (order_id, cause, what, by, event_id, shop, due_at)
 select order_id, cause, what, by, event_id, shop, clock_timestamp() + make_interval(secs => within)
@@ -79,10 +79,18 @@ class Expectations:
     async def _known_of(self, connection: Connection, shop: str) -> Known:
         known, until = self._known.get(shop, (Known(), 0.0))
         if until < time.monotonic():
-            known = known_from(await connection.fetch(FACTS, shop))
+            known = (await known_of(connection, [shop])).get(shop, Known())
             if known.messages and known.looks:
                 self._known[shop] = known, time.monotonic() + self._keep
         return known
+
+
+async def known_of(connection: Connection, shops: Collection[str]) -> dict[str, Known]:
+    """What services have said of these shops; nothing is in it of one that nobody has said anything of."""
+    rows: dict[str, list[asyncpg.Record]] = {}
+    for row in await connection.fetch(FACTS, list(shops)):
+        rows.setdefault(row["shop"], []).append(row)
+    return {shop: known_from(facts) for shop, facts in rows.items()}
 
 
 def known_from(rows: Sequence[asyncpg.Record]) -> Known:

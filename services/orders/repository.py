@@ -1,6 +1,6 @@
 """Orders as one transaction sees them: those it was opened for are locked, and what changed is written at its end."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -8,8 +8,10 @@ from pydantic import TypeAdapter
 
 from services.orders.domain.order import Order
 from services.orders.domain.payments import Payments, Step
+from services.orders.domain.promises import Known
 from services.orders.domain.shop import Shop
 from services.orders.numbers import Numbers
+from services.orders.promises import known_of
 from services.orders.shops import Shops, find_shop
 from shared.contracts.message import Message
 from shared.contracts.message import now as moment
@@ -50,7 +52,6 @@ where order_id = $1 and id = $2 and deleted_at is null returning true
 HAS_COMMENT = "select true from comment where order_id = $1 and id = $2"
 CURRENCY = "select body->>'currency' from orders where id = $1"
 COMMENTS = "select * from comment where order_id = $1 and shop = $2 order by at, id"
-CONNECTED = "select shop, body from fact where owner = $1 and type = $2 and shop = any($3)"
 STEPS = TypeAdapter(dict[str, Step])
 
 
@@ -69,16 +70,16 @@ class Orders:
         self._orders: dict[UUID, Order] = {}
         self._added: list[OrderSnapshot] = []
         self._changed: dict[UUID, Order] = {}
-        self._connections: dict[str, ShopConnections] = {}
+        self._known: dict[str, Known] = {}
         self._comments: list[AddComment] = []
 
     async def open(self, messages: Sequence[Message]) -> None:
-        """Lock and load the orders that these messages are about, sorted by id, and what their shops have connected."""
+        """Lock and load the orders that these messages are about, sorted by id, and what is known of their shops."""
         ids = sorted({message.order_id for message in messages if isinstance(message, OrderCommand | LogEntry)})
         self._stored = {row["id"]: row for row in await self._connection.fetch(LOCK, ids)}
         shops = {message.meta.shop for message in messages if not isinstance(message, PlaceOrder)}
         if shops:
-            await self._load_connections(shops)
+            self._known = await known_of(self._connection, shops)
 
     async def flush(self) -> None:
         """Write what was added and changed. Raises PlacedMeanwhile."""
@@ -137,9 +138,9 @@ class Orders:
         """One of the orders that were opened, where it is there and is this shop's."""
         return self.get(order_id, shop) if self._owner(order_id) == shop else None
 
-    async def shop_and_connections(self, shop: str) -> Shop:
-        """A shop, and what it has connected: nothing, where nobody has said. Raises Refused: `unknown-shop`."""
-        return Shop(await self.shop(shop), self._connections.get(shop) or ShopConnections(shop=shop))
+    async def shop_in_full(self, shop: str) -> Shop:
+        """A shop and what services have said of it. Raises Refused: `unknown-shop`."""
+        return as_known(await self.shop(shop), self._known.get(shop, Known()))
 
     def add_comment(self, command: AddComment) -> None:
         """Keep an internal comment, whose id is the command's."""
@@ -184,11 +185,6 @@ class Orders:
                 [command.text for command in comments],
             )
 
-    async def _load_connections(self, shops: Collection[str]) -> None:
-        rows = await self._connection.fetch(CONNECTED, ShopConnections.owner, ShopConnections.type, list(shops))
-        for row in rows:
-            self._connections[row["shop"]] = ShopConnections.model_validate_json(row["body"])
-
     def _owner(self, order_id: UUID) -> str | None:
         if order_id in self._orders:
             return self._orders[order_id].now.shop
@@ -219,13 +215,17 @@ async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order
 
 
 async def shop_of(connection: Connection, shop: str) -> Shop:
-    """A shop and what it has connected, to look at. Raises Refused: `unknown-shop`."""
+    """A shop and what services have said of it, to look at. Raises Refused: `unknown-shop`."""
     settings = await find_shop(connection, shop)
     if settings is None:
         raise Refused("unknown-shop", f"there is no shop {shop}")
-    rows = await connection.fetch(CONNECTED, ShopConnections.owner, ShopConnections.type, [shop])
-    known = [ShopConnections.model_validate_json(row["body"]) for row in rows]
-    return Shop(settings, known[0] if known else ShopConnections(shop=shop))
+    return as_known(settings, (await known_of(connection, [shop])).get(shop, Known()))
+
+
+def as_known(settings: ShopSettings, known: Known) -> Shop:
+    """The shop that an order is handled in; one that nobody has said anything of has nothing connected."""
+    connections = known.connections or ShopConnections(shop=settings.shop)
+    return Shop(settings, connections, known.messages, known.looks)
 
 
 async def currency_of(connection: Connection, order_id: UUID) -> str | None:

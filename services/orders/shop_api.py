@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, create_model
 
 from services.orders.answers import RefusingRoute
-from services.orders.asking import of_one_shop, reader
+from services.orders.asking import reader
 from services.orders.desk import Desk
 from services.orders.domain.statuses import catalogue_of
 from services.orders.shops import LOCK, change_shop, find_shop
@@ -15,7 +15,7 @@ from shared.runtime.bodies import json_body
 from shared.runtime.database import connected, transaction
 from shared.runtime.openapi import problem_response
 from shared.runtime.problems import Problem
-from shared.runtime.tokens import Caller, authenticated
+from shared.runtime.tokens import Caller, authenticated, of_one_shop
 
 router = APIRouter(prefix="/v1/shop", tags=["shop"], route_class=RefusingRoute)
 

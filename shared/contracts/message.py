@@ -11,17 +11,19 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
+from shared.contracts.never_sent import NEVER_SENT, OTHER_NAMES, has_one
 from shared.contracts.topics import Topic
 from shared.contracts.values import Identifier, ShopId, Value, on_one_line, personal_fields_of
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
-NEVER_ON_A_TOPIC = "personal_identity_number"
-"""The field that no record may have: it comes by HTTP only, and a record that has it is refused, not ignored."""
 SEQUENCE = re.compile(r"([0-9]{10})\.([0-9]{12})")
 
 
 class NotUnderstood(Exception):
     """The record is not a message of ours."""
+
+    refused_as = "unknown-command"
+    """The reason in the answer to a command."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -35,9 +37,20 @@ class UnknownType(NotUnderstood):
 class InvalidData(NotUnderstood):
     """The envelope is understood, its data does not fit the contract."""
 
+    refused_as = "invalid-command"
+
     def __init__(self, errors: list[str]) -> None:
         super().__init__("; ".join(errors))
         self.errors = errors
+
+
+class HasPersonalNumber(InvalidData):
+    """It has a field for a personal identity number, which comes by HTTP only."""
+
+    refused_as = "personal-number-by-topic"
+
+    def __init__(self) -> None:
+        super().__init__([f"{NEVER_SENT}: must not be sent here, it comes by HTTP only"])
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -216,12 +229,6 @@ def read_envelope(record: bytes) -> Envelope:
         raise NotUnderstood("; ".join(reasons(error))[:1000]) from None
 
 
-def _has_field(data: Any, name: str) -> bool:
-    if isinstance(data, dict):
-        return name in data or any(_has_field(value, name) for value in data.values())
-    return isinstance(data, list) and any(_has_field(value, name) for value in data)
-
-
 def read_message(envelope: Envelope) -> Message:
     """The message in an envelope. Raises UnknownType, or InvalidData with one sentence for each field."""
     contract = CONTRACTS.get(envelope.type)
@@ -230,13 +237,13 @@ def read_message(envelope: Envelope) -> Message:
     try:
         # Through JSON, because strict validation takes a UUID or a Decimal from JSON text only.
         text = json.dumps(envelope.data, allow_nan=False)
+        if f'"{NEVER_SENT}"' in text and has_one(envelope.data):
+            raise HasPersonalNumber
         message = contract.model_validate_json(text)
     except ValidationError as error:
         raise InvalidData(reasons(error)) from None
     except ValueError:
         raise InvalidData(["a number is not finite"]) from None
-    if f'"{NEVER_ON_A_TOPIC}"' in text and _has_field(envelope.data, NEVER_ON_A_TOPIC):
-        raise InvalidData([f"{NEVER_ON_A_TOPIC}: must not be sent here"])
     return received(message, envelope)
 
 
@@ -303,8 +310,9 @@ def new_id() -> str:
 
 
 def personal_field_names() -> frozenset[str]:
-    """The names of all fields that any known contract declares personal."""
-    return frozenset(name for contract in CONTRACTS.values() for name in personal_fields_of(contract))
+    """The names of all fields that any known contract declares personal, and of those that none may have."""
+    declared = (name for contract in CONTRACTS.values() for name in personal_fields_of(contract))
+    return frozenset((*declared, NEVER_SENT, *OTHER_NAMES))
 
 
 def caused_by(cause: Meta, source: str, subject: str, traceparent: str | None = None) -> Meta:

@@ -8,7 +8,19 @@ from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import MAX_LINES, CheckoutSteps, PlacedContent, Units
 from shared.contracts.topics import ORDERS_COMMANDS
-from shared.contracts.values import Address, Email, Identifier, Language, Line, OrderId, Personal, Price, Prose
+from shared.contracts.values import (
+    Address,
+    Email,
+    Identifier,
+    Language,
+    Line,
+    LongProse,
+    Name,
+    OrderId,
+    Personal,
+    Price,
+    Prose,
+)
 
 
 class OrderCommand(Message, topic=ORDERS_COMMANDS):
@@ -40,6 +52,18 @@ class ResendConfirmation(HandleOrder, type="order.resend-confirmation.v1"):
 
     content: Literal["as-then", "as-now"] = "as-then"
     """The order as it was placed, or with its later changes (R069)."""
+
+
+class SendMessage(HandleOrder, type="order.send-message.v1"):
+    """Write to the customer, or to another address, about the order (R049, R120)."""
+
+    headline: Personal[Name]
+    """The mail's subject."""
+    text: Personal[Annotated[LongProse, Field(min_length=1)]]
+    format: Literal["plain", "html"] = "plain"
+    """Whether `text` is HTML (R051); all but formatting and links is taken out: pictures, scripts, forms."""
+    to_address: Personal[Email] | None = None
+    """The customer's own where it is absent (R050)."""
 
 
 class ProcessOrder(HandleOrder, type="order.process.v1"):

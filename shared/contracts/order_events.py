@@ -8,7 +8,16 @@ from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import MAX_LINES, OrderSnapshot, PaymentAction, Units, UnitState
 from shared.contracts.topics import ORDERS_EVENTS
-from shared.contracts.values import Identifier, Language, Line, Price
+from shared.contracts.values import (
+    Email,
+    Identifier,
+    Language,
+    Line,
+    LongProse,
+    Personal,
+    Price,
+    masked_email,
+)
 
 
 class OrderEvent(Message, topic=ORDERS_EVENTS):
@@ -42,6 +51,24 @@ class ConfirmationRequested(OrderEvent, type="order.confirmation-requested.v1"):
     """Someone wants the order confirmation sent to the customer again; `order` is what the mail shall show."""
 
     content: Literal["as-then", "as-now"]
+
+
+class MessageRequested(OrderEvent, type="order.message-requested.v1"):
+    """The customer, or another address, shall get a message about the order (R049)."""
+
+    template: Identifier = "message-about-order"
+    """Which message, as notifications calls it; this one has what somebody has written."""
+    headline: Personal[Line] = ""
+    """The mail's subject, where somebody has written it."""
+    text: Personal[LongProse] = ""
+    format: Literal["plain", "html"] = "plain"
+    to_address: Personal[Email] | None = None
+    """The customer's own where it is absent."""
+    words: Annotated[dict[Identifier, Line], Field(max_length=20)] = {}  # noqa: RUF012 - pydantic copies it
+    """What the message needs beside the order: `{"status": "Skickad"}`."""
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"template": self.template, "recipient": masked_email(self.to_address or self.order.customer.email)}
 
 
 class OrderProcessed(OrderEvent, type="order.processed.v1"):

@@ -1,12 +1,13 @@
 """The fast ways to read a record: what they cannot vouch for is read the long way, so that both say the same."""
 
+import json
 from functools import cache
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from shared.contracts.message import (
     CONTRACTS,
-    NEVER_ON_A_TOPIC,
+    HasPersonalNumber,
     Head,
     Message,
     NotUnderstood,
@@ -15,8 +16,9 @@ from shared.contracts.message import (
     reasons,
     received,
 )
+from shared.contracts.never_sent import NEVER_SENT, has_one
 
-SUSPECT = (NEVER_ON_A_TOPIC.encode(), b"\\u00", b"NaN", b"Infinity")
+SUSPECT = (NEVER_SENT.encode(), b"\\u00", b"NaN", b"Infinity")
 """Where a record has one of these, or may have hidden it behind an escape, fields that no contract knows matter too."""
 
 
@@ -59,7 +61,10 @@ def read_record(record: bytes, message_type: str) -> Message:
         else:
             if whole.type == message_type:
                 return received(whole.data, whole)
-    return read_message(read_envelope(record))
+    envelope = read_envelope(record)
+    if NEVER_SENT.encode() in record and has_one(json.loads(record)):
+        raise HasPersonalNumber
+    return read_message(envelope)
 
 
 @cache

@@ -113,6 +113,8 @@ class Status(Value):
     """For lines: the state into which it moves their units, and which gives a line this status."""
     prints: DocumentKind | None = None
     """Which document is printed when an order is given it."""
+    sends: Identifier | None = None
+    """Which message its customer gets when an order is given it, as notifications calls it: `order-status`."""
     retired: bool = False
     """Whether no order is given it any more; those that have it keep it."""
 

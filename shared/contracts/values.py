@@ -98,6 +98,8 @@ Name = Annotated[str, *_line(200, 1)]
 """As `Line`, and not empty."""
 Prose = Annotated[str, *_prose(5_000)]
 """Text of several lines, at most 5,000 characters."""
+LongProse = Annotated[str, *_prose(20_000)]
+"""As `Prose`, at most 20,000 characters."""
 Detail = Annotated[str, *_prose(500)]
 """What went wrong, for people; at most 500 characters."""
 Identifier = Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x21-\x7e]{1,128}$")]

@@ -42,6 +42,7 @@ class IngestByHand(IngestStore):
 
     async def take_again(self, connection: Connection, record: Arrived) -> tuple[Understood, str] | Quarantined:
         """Takes in one record; gives what it is and what became of it, or why it cannot be taken in still."""
+        record = record.to_keep(self.topic)
         read = understand(record, self.topic)
         if isinstance(read, Quarantined):
             return read

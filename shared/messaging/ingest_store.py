@@ -54,6 +54,7 @@ class IngestStore:
 
         Returns how many records had which fate. Raises what the server or the connection raises.
         """
+        records = [record.to_keep(self.topic) for record in records]
         read = [understand(record, self.topic) for record in records]
         return await self._take(read, records)
 

@@ -81,8 +81,7 @@ class Answer:
                 raise not_handled(error) from error
             self.meta = _head(waiting).meta()
             errors = error.errors if isinstance(error, InvalidData) else []
-            reason = "invalid-command" if isinstance(error, InvalidData) else "unknown-command"
-            self.refusal = Refused(reason, error.reason, errors)
+            self.refusal = Refused(error.refused_as, error.reason, errors)
 
 
 def _head(waiting: Waiting) -> Head:

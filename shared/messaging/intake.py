@@ -3,16 +3,17 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
 from shared.contracts.message import Head, NotUnderstood
 from shared.contracts.message import Sequence as Number
+from shared.contracts.never_sent import without_number
 from shared.contracts.reading import read_head
 from shared.contracts.topics import MAX_RECORD_BYTES, Topic
-from shared.messaging.tolerant_records import fault
+from shared.messaging.tolerant_records import UnreadBatch, fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,16 @@ class Arrived:
     @classmethod
     def of(cls, record: ConsumerRecord, topic: str) -> "Arrived":
         return cls(topic, record.partition, record.offset, record.key, record.value, record.headers)
+
+    def to_keep(self, topic: Topic) -> "Arrived":
+        """The record as it may be stored: what strangers write may have a personal identity number in it.
+
+        Numbered topics are written by our services alone, whose contracts have no field for one.
+        """
+        if topic.sequenced or self.value is None or isinstance(self.value, UnreadBatch):
+            return self
+        value = without_number(self.value)
+        return self if value is self.value else replace(self, value=value)
 
     def headers_as_bytes(self) -> bytes:
         """The headers as JSON, their values in base64, so that no byte of them is lost.

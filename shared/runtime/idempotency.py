@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,21 +84,28 @@ class Claim:
 
 
 def request_hash(request: Request, body: bytes) -> bytes:
-    """Hash what makes two requests the same: method, path with query, and the bytes of the body."""
-    head = f"{request.method} {request.url.path}?{request.url.query}\n"
-    return hashlib.sha256(head.encode() + body).digest()
+    """Hash what makes two requests the same."""
+    return hashlib.sha256(request_content(request, body)).digest()
 
 
-async def remember(connection: Connection, shop: str, key: str, request_hash: bytes, answer: Answer) -> None:
+def request_content(request: Request, body: bytes) -> bytes:
+    """What makes two requests the same: method, path with query, and the bytes of the body."""
+    return f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
+
+
+async def remember(
+    connection: Connection, shop: str, key: str, request_hash: bytes, answer: Answer, older: Sequence[bytes] = ()
+) -> None:
     """Keep an answer that is known already, in one statement, at any place in the transaction of its change.
 
     Raises AnsweredBefore when the key has an answer: let it pass through the transaction, which it rolls back, and
     the earlier answer is given again. A first request that still runs is waited for; when that one is rolled back, this
     is the first. Raises KeyReused when the key was used for another request.
     Work that would be refused when done twice looks with `find` before it answers with the refusal.
+    `older` are hashes that the same request may have been kept under.
     """
     while not await connection.fetchval(CLAIM, shop, key, request_hash, *columns(answer)):
-        if earlier := await find(connection, shop, key, request_hash):
+        if earlier := await find(connection, shop, key, request_hash, older):
             raise AnsweredBefore(earlier)
 
 
@@ -122,12 +129,14 @@ async def claimed(connection: Connection, shop: str, key: str, request_hash: byt
         await connection.execute(ANSWER, shop, key, *columns(claim.answer))
 
 
-async def find(connection: Connection, shop: str, key: str, request_hash: bytes) -> Answer | None:
+async def find(
+    connection: Connection, shop: str, key: str, request_hash: bytes, older: Sequence[bytes] = ()
+) -> Answer | None:
     """Give the answer kept under a key; None when it was forgotten in between. KeyReused for another request."""
     row = await connection.fetchrow(FIND, shop, key)
     if row is None:
         return None
-    if row["request_hash"] != request_hash:
+    if row["request_hash"] not in {request_hash, *older}:
         raise KeyReused
     headers = json.loads(row["headers"])
     return Answer(row["status"], row["body"], headers, headers.pop("Content-Type"))

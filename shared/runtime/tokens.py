@@ -198,6 +198,13 @@ async def whose(request: Request, token: str) -> Caller | None:
     return actors.caller(token) if actors is not None else None
 
 
+def of_one_shop(caller: Caller) -> Caller:
+    """The caller, if its token is a shop's; a 403 Problem for one of any shop, where nothing is about all shops."""
+    if caller.shop == ANY_SHOP:
+        raise Problem(403, "no-single-shop", "The token is for no single shop.")
+    return caller
+
+
 def unauthorized(*, given: bool) -> Problem:
     """Answer a caller without a working token, as RFC 6750 section 3 asks."""
     challenge = 'Bearer realm="api"' + (', error="invalid_token"' if given else "")

@@ -139,7 +139,18 @@ async def the_world(
         await world.start_outside(smtp_port, provider_port)
         undo.push_async_callback(fleet.stop)
         await fleet.start()
+        if any(member.service == "notifications" for member in members):
+            await eventually(lambda: _told(place), timeout=60, waiting_for="orders to hear of notifications")
         yield world
+
+
+async def _told(place: Place) -> bool:
+    """Whether orders knows that notifications sends confirmations."""
+    connection = await asyncpg.connect(place.databases["orders"])
+    try:
+        return bool(await connection.fetchval("select exists (select from fact where owner = 'notifications')"))
+    finally:
+        await connection.close()
 
 
 def settings_of(

@@ -15,14 +15,10 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from services.orders.actions import router as actions
-from services.orders.api import router
-from services.orders.list_api import router as lists
-from services.orders.shop_api import router as shop
 from shared.runtime.database import transaction
 from shared.runtime.http import make_app
 from shared.runtime.tokens import make_token
-from tests.plugins.orders import app_of, orders_on
+from tests.plugins.orders import ROUTERS, app_of, orders_on
 from tests.plugins.waiting import eventually
 
 CHECKS = [
@@ -32,7 +28,8 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions, shop]).openapi()
+DOCUMENT: dict[str, Any] = make_app("orders", ROUTERS).openapi()
+SCOPES = ("orders:read", "orders:write", "orders:reveal", "shop:write", "shop:audit")
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 
@@ -47,9 +44,7 @@ class Served:
 async def serve(url: str, served: Served, started: threading.Event, stopping: asyncio.Event) -> None:
     async with orders_on(url) as alone:
         async with transaction(alone.pool) as connection:
-            served.token = await make_token(
-                connection, "nordic-tea", "a test", ["orders:read", "orders:write", "shop:write"]
-            )
+            served.token = await make_token(connection, "nordic-tea", "a test", SCOPES)
         server = uvicorn.Server(uvicorn.Config(app_of(alone), port=0, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())
         await eventually(lambda: server.started)

@@ -15,27 +15,12 @@ from shared.contracts.message import Sequence, new_id
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_commands import ResendConfirmation
 from shared.contracts.order_log import EffectUnknown, LogEntry, MessageFailed, MessageSent, ReactionDead
-from shared.contracts.shop_facts import PromisedMessage, ShopMessages
 from shared.runtime.database import transaction
 from tests.builders import an_order, stamped, to_place
 from tests.plugins.orders import Caller, OrdersAlone
 
 pytestmark = pytest.mark.requirement("R201")
-SENDS = [
-    PromisedMessage(event="order.placed.v1", message="order-received"),
-    PromisedMessage(event="order.confirmation-requested.v1", message="order-received"),
-]
 MAIL: dict[str, Any] = {"template": "order-received", "recipient": "a***@example.org", "language": "sv"}
-
-
-async def know(alone: OrdersAlone, within: int = 300) -> None:
-    """As if notifications had told of the shop."""
-    fact = ShopMessages(shop="nordic-tea", messages=SENDS, within=within)
-    async with transaction(alone.pool) as connection:
-        await connection.execute(
-            "insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1, 1, $4)",
-            *(fact.shop, fact.owner, fact.type, fact.model_dump_json()),
-        )
 
 
 async def place(alone: OrdersAlone) -> tuple[OrderSnapshot, str]:
@@ -69,7 +54,6 @@ async def states(alone: OrdersAlone, order_id: UUID) -> list[tuple[str, str, str
 
 
 async def test_an_order_expects_its_confirmation_until_it_was_sent(orders_alone: OrdersAlone, tea: Caller) -> None:
-    await know(orders_alone)
     order, event_id = await place(orders_alone)
     assert await states(orders_alone, order.id) == [("order-received", "expected", "")]
     entry = sent(order.id, event_id)
@@ -81,7 +65,6 @@ async def test_an_order_expects_its_confirmation_until_it_was_sent(orders_alone:
 
 
 async def test_each_wish_is_a_promise_of_its_own(orders_alone: OrdersAlone) -> None:
-    await know(orders_alone)
     order, event_id = await place(orders_alone)
     again, *_ = await orders_alone.handle(stamped(ResendConfirmation(order_id=order.id)))
     await hear(orders_alone, sent(order.id, again.meta.id))
@@ -91,7 +74,6 @@ async def test_each_wish_is_a_promise_of_its_own(orders_alone: OrdersAlone) -> N
 
 
 async def test_the_last_word_counts_and_waiting_is_none_once_there_was_another(orders_alone: OrdersAlone) -> None:
-    await know(orders_alone)
     order, cause = await place(orders_alone)
     unknown = said(
         EffectUnknown, order.id, cause, "unknown", effect="mail", key="k", parameters={"template": "order-received"}
@@ -110,6 +92,7 @@ async def test_the_last_word_counts_and_waiting_is_none_once_there_was_another(o
 
 
 async def test_what_happened_before_anybody_had_promised_it_is_shown(orders_alone: OrdersAlone) -> None:
+    await orders_alone.know_nothing()
     order, event_id = await place(orders_alone)
     assert await states(orders_alone, order.id) == []
     await hear(orders_alone, sent(order.id, event_id))
@@ -117,7 +100,6 @@ async def test_what_happened_before_anybody_had_promised_it_is_shown(orders_alon
 
 
 async def test_a_late_promise_is_told_once_and_counted_until_it_is_kept(orders_alone: OrdersAlone) -> None:
-    await know(orders_alone)
     order, event_id = await place(orders_alone)
     other, _ = await place(orders_alone)
     async with transaction(orders_alone.pool) as connection:
@@ -148,7 +130,6 @@ def counted(state: str) -> float:
 
 
 async def test_many_late_promises_are_told_some_at_a_time_by_two_processes(orders_alone: OrdersAlone) -> None:
-    await know(orders_alone)
     for _ in range(7):
         await place(orders_alone)
     async with transaction(orders_alone.pool) as connection:
@@ -164,7 +145,6 @@ async def test_many_late_promises_are_told_some_at_a_time_by_two_processes(order
 
 
 async def test_promises_are_the_shops_own(orders_alone: OrdersAlone, tea: Caller) -> None:
-    await know(orders_alone)
     order, _ = await place(orders_alone)
     assert (await tea.get(f"{new_id()}/promises")).status_code == 404
     async with orders_alone.pool.acquire() as connection:

@@ -19,15 +19,10 @@ ALL = ShopConnections(
     shipping=ShippingConnection(provider="sandbox"),
     erp=ErpConnection(provider="sandbox"),
 )
-FACT = "insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1, 1, $4)"
 
 
 def problem(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].removeprefix("/problems/")
-
-
-async def connect(orders: OrdersAlone) -> None:
-    await orders.pool.execute(FACT, ALL.shop, ALL.owner, ALL.type, ALL.model_dump_json())
 
 
 async def report(orders: OrdersAlone, entry: PaymentEntry) -> None:
@@ -69,7 +64,7 @@ async def test_money_is_asked_for_once_per_key_and_never_more_than_there_is(
     tea: Caller, orders_alone: OrdersAlone
 ) -> None:
     order = await an_authorized_order(tea, orders_alone)
-    await connect(orders_alone)
+    await orders_alone.know(ALL)
     answers = [await tea.handle(order.id, "capture", key="once", amount=5000) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].content == answers[1].content
@@ -99,7 +94,7 @@ async def test_a_report_about_an_order_that_is_not_there_changes_nothing(orders_
 
 async def test_shipping_captures_by_the_shops_rule(tea: Caller, orders_alone: OrdersAlone) -> None:
     order = await an_authorized_order(tea, orders_alone)
-    await connect(orders_alone)
+    await orders_alone.know(ALL)
     await tea.handle(order.id, "process", key="sent", units=[{"line_id": "1", "units": 1}])
     await tea.handle(order.id, "process", key="sent", units=[{"line_id": "1", "units": 1}])
     await tea.handle(order.id, "process")
@@ -112,7 +107,7 @@ async def test_shipping_captures_by_the_shops_rule(tea: Caller, orders_alone: Or
 
 async def test_a_shipment_and_a_transfer_are_asked_for(tea: Caller, orders_alone: OrdersAlone) -> None:
     order = await an_authorized_order(tea, orders_alone)
-    await connect(orders_alone)
+    await orders_alone.know(ALL)
     assert (await tea.handle(order.id, "shipments")).status_code == 202
     assert (await tea.handle(order.id, "transfer")).status_code == 202
     assert problem(await tea.handle(order.id, "shipments/cancel", shipment_id="shp_1")) == (422, "unknown-shipment")

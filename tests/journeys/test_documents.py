@@ -79,6 +79,7 @@ async def test_a_document_asked_for_on_the_topic_is_printed_in_the_orders_langua
 async def test_documents_dies_while_it_prints_and_each_document_is_told_once(own_system: System) -> None:
     system, orders = own_system, [an_order(id=uuid4()) for _ in range(8)]
     await system.start("documents")
+    await system.told("documents")
     await asyncio.gather(*(system.place(order) for order in orders))
     await asyncio.gather(*(ask(system, order, document="delivery-note") for order in orders))
     await system.processes["documents"].stop(signal.SIGKILL)

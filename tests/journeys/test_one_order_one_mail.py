@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx2
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.local import kafka as local_kafka
 from deploy.local.ports import HOST, take_port
-from shared.contracts.message import Message, record_headers, write_record
+from shared.contracts.message import Message, new_id, record_headers, write_record
 from shared.contracts.order_commands import ResendConfirmation
 from shared.contracts.topics import ORDERS_COMMANDS, TOPICS
 from shared.messaging.topics_on_broker import TopicsOnBroker
+from shared.runtime.tokens import make_token
 from tests.builders import a_customer, an_order, stamped, to_place
 from tests.plugins.mailboxes import Mailbox
 from tests.plugins.servers import CreateDatabase
@@ -86,6 +88,30 @@ async def test_a_confirmation_is_sent_again_by_both_ways_and_once_per_wish(runni
     mails = await system.mailbox.messages(to=order.customer.email)
     assert len(mails) == 3
     assert len({mail["message_id"] for mail in mails}) == 3
+
+
+@pytest.mark.requirement("R049", "R051", "R056", "R119", "R120")
+async def test_what_a_person_writes_reaches_the_customer_once_and_is_listed_with_the_order(
+    running_system: System,
+) -> None:
+    system, order = running_system, an_order(customer=somebody(), language="fi")
+    await system.place(order)
+    words = {"headline": "Tilauksestasi", "text": "<p>Sininen on <b>loppu</b>.</p>", "format": "html"}
+    async with system.http(**{"idempotency-key": new_id()}) as http:
+        for _ in range(2):
+            assert (await http.post(f"/v1/orders/{order.id}/messages", json=words)).status_code == 202
+    kinds = [entry["data"]["template"] for entry in await system.noted(order, "message.sent.v1", count=2)]
+    assert sorted(kinds) == ["message-about-order", "order-received"]
+    mail = await system.mailbox.message(to=order.customer.email)
+    assert (mail["subject"], "<b>loppu</b>" in mail["html"]) == ("Tilauksestasi", True)
+    assert mail["text"].startswith("Sininen on loppu.")
+    connection = await asyncpg.connect(system.databases["notifications"])
+    token = await make_token(connection, order.shop, "test", ("messages:read",))
+    await connection.close()
+    async with system.http("notifications", authorization=f"Bearer {token}") as http:
+        listed = (await http.get(f"/v1/orders/{order.id}/messages")).json()["messages"]
+    assert {each["kind"]: each["state"] for each in listed} == {"message-about-order": "sent", "order-received": "sent"}
+    assert {each["recipient"] for each in listed} == {order.customer.email}
 
 
 async def test_a_refused_command_is_answered_on_the_log_with_a_stable_reason(running_system: System) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,19 @@ from services.orders.api import documents, router
 from services.orders.app import keeping
 from services.orders.desk import Desk
 from services.orders.handlers import commands
+from services.orders.keyring import Keyring
 from services.orders.list_api import router as lists
+from services.orders.number_api import reveals
+from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
+from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shop_api import router as shop
 from services.orders.shops import Shops, save_shop
 from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
-from shared.contracts.shop_facts import ShopSettings
+from shared.contracts.shop_facts import ShopFact, ShopSettings
 from shared.messaging.database import Connection
 from shared.messaging.outbox import Outbox
 from shared.messaging.timers import Later
@@ -36,8 +40,14 @@ from shared.runtime.database import Pool, open_pool, transaction
 from shared.runtime.http import make_app
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
 from shared.runtime.tokens import Tokens, make_token
-from tests.builders import a_shop
+from tests.builders import a_shop, what_is_printed, what_is_sent
 
+KNOW = """
+insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1, 1, $4)
+on conflict (shop, owner) do update set body = excluded.body
+"""
+KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
+ROUTERS = (lists, router, actions, personal_number, shop, reveals)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -55,6 +65,7 @@ class OrdersAlone:
     numbers: Numbers
     outbox_age: float = 0.0
     refused: str = ""
+    personal_numbers: PersonalNumbers = field(default_factory=lambda: PersonalNumbers(Keyring(KEYS)))
 
     async def handle(self, *received: OrderCommand) -> list[Message]:
         """Everything that these received commands made the service say, stamped."""
@@ -74,6 +85,15 @@ class OrdersAlone:
         async with transaction(self.pool) as connection:
             for shop in shops:
                 await save_shop(connection, shop, self.outbox)
+
+    async def know(self, *facts: ShopFact) -> None:
+        """As if these had come from other services."""
+        for fact in facts:
+            await self.pool.execute(KNOW, fact.shop, fact.owner, fact.type, fact.model_dump_json())
+
+    async def know_nothing(self) -> None:
+        """As if no other service had said anything of any shop."""
+        await self.pool.execute("delete from fact")
 
     def desk(self) -> Desk:
         """The desk that serves HTTP; `outbox_age` and `refused` are what it believes of the database."""
@@ -106,12 +126,13 @@ async def orders_url(database_url: str) -> str:
 
 @asynccontextmanager
 async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
-    """The parts of the service on this database, with one shop: `nordic-tea`."""
+    """The parts of the service on this database, with one shop, `nordic-tea`, which has mails and documents."""
     pool = await open_pool(url, name="orders", connections=8)
     of_numbers = await open_pool(url, name="orders-numbers", connections=2)
     outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=0)))
     alone = OrdersAlone(pool, outbox, Shops(keep=0), Numbers(of_numbers, block=10))
     await alone.save(a_shop())
+    await alone.know(what_is_sent(), what_is_printed())
     yield alone
     await of_numbers.close()
     await pool.close()
@@ -119,8 +140,13 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 
 def app_of(alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
-    state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
-    return make_app("orders", [lists, router, actions, shop, documents], state=state)
+    state = {
+        "pool": alone.pool,
+        "tokens": Tokens(alone.pool, wait=30),
+        "desk": alone.desk(),
+        "personal_numbers": alone.personal_numbers,
+    }
+    return make_app("orders", [*ROUTERS, documents], state=state)
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ class System:
             "NOTIFICATIONS_MAIL_TIMEOUT": "5",
             "DOCUMENTS_STORE": str(self.folder / "files"),
             "DOCUMENTS_LINK_KEYS": LOCAL_KEY,
+            "ORDERS_SEALING_KEYS": f"local:{LOCAL_KEY}",
             "INTEGRATIONS_SEALING_KEYS": LOCAL_KEY,
             "INTEGRATIONS_CALL_TIMEOUT": "3",
         } | self.settings
@@ -109,6 +110,13 @@ class System:
             await save_shop(connection, shop, Outbox("/orders", Bell()))
             self.token = await make_token(connection, shop.shop, "test", SCOPES)
         await close_pool(pool)
+        for service in self.processes:
+            if service in {"notifications", "documents"}:
+                await self.told(service, shop.shop)
+
+    async def told(self, owner: str, shop: str = "nordic-tea") -> None:
+        """Waits until orders knows what a service does for the shop."""
+        await eventually(lambda: self.fact(owner, shop), timeout=30, waiting_for=f"orders to hear of {owner}")
 
     async def connect(self, sandbox: Sandbox, shop: str = "nordic-tea", capture: Capture = "by-hand") -> None:
         """Connects the shop's account at a sandbox, and has its webhooks sent to integrations; returns when known."""

@@ -11,6 +11,7 @@ from jinja2 import Environment, UndefinedError, nodes
 
 from services.notifications.catalogue import CATALOGUE
 from services.notifications.rendering import TEMPLATES, Rendering, RenderRequest
+from services.notifications.written import Written
 from shared.contracts.order import Delivery, Payment
 from shared.contracts.values import Language
 from shared.runtime.presentation.texts import LANGUAGES, Texts, TextsIncomplete, read_texts
@@ -26,6 +27,10 @@ FULL: dict[str, Any] = {
 }
 
 
+WORDS = {"status": "Skickad"}
+WRITTEN = Written(headline="Om din order", text="Hej!")
+
+
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
     """A copy of all templates, to break."""
@@ -37,7 +42,8 @@ def templates(tmp_path: Path) -> Path:
 def test_every_message_renders_with_strict_undefined_in_every_language(kind: str, language: Language) -> None:
     for changes in (FULL, {}):
         order = an_order(language=language, **changes)
-        letter = Rendering().letter(RenderRequest(kind=kind, language=language, order=order, shop=a_shop()))
+        request = RenderRequest(kind=kind, language=language, order=order, shop=a_shop(), written=WRITTEN, words=WORDS)
+        letter = Rendering().letter(request)
         assert letter.subject
         assert "1001" in letter.text
         assert f'<html lang="{language}"' in letter.html

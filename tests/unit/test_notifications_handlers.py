@@ -2,17 +2,19 @@
 
 import time
 from collections import Counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
+from services.notifications.archive import KeptMail
 from services.notifications.catalogue import CATALOGUE, ORDER_RECEIVED
-from services.notifications.handlers import messages_of, notifications, tell_customer
+from services.notifications.handlers import messages_of, notifications, send_message, tell_customer
 from services.notifications.mail import Mail
 from services.notifications.outgoing import Outgoing, Sending
 from services.notifications.rendering import Letter, RenderRequest
-from shared.contracts.message import Message
-from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
+from services.notifications.written import Written
+from shared.contracts.message import Message, NotUnderstood
+from shared.contracts.order_events import ConfirmationRequested, MessageRequested, OrderPlaced
 from shared.contracts.order_log import EffectUnknown, MessageFailed, MessageSent
 from shared.contracts.shop_facts import ShopFact, ShopSettings
 from shared.contracts.topics import ORDERS_EVENTS
@@ -107,13 +109,25 @@ class PostOffice:
         return self._answer or Done({"message_id": mail.message_id, "answer": "250 OK"})
 
 
+class Shelf:
+    """Keeps every mail that it is given."""
+
+    def __init__(self) -> None:
+        self.mails: list[KeptMail] = []
+
+    async def keep(self, mail: KeptMail) -> None:
+        self.mails.append(mail)
+
+
 class Scene:
     """What a handler is given, and what the world saw."""
 
     def __init__(self, post: PostOffice | None = None, shop: ShopSettings | None = None) -> None:
         self.post, self.letters, self.effects = post or PostOffice(), ShortLetters(), Remembered()
         shops = KnownShops(shop or a_shop())
-        self.outgoing = Outgoing(self.effects, shops, self.letters, self.post, Sending(domain="mail.example"))
+        self.shelf = Shelf()
+        sending = Sending(domain="mail.example")
+        self.outgoing = Outgoing(self.effects, shops, self.letters, self.post, self.shelf, sending)
 
     async def told(self, event: OrderPlaced | ConfirmationRequested) -> Message:
         """The one entry that an event leads to."""
@@ -217,6 +231,68 @@ async def test_what_goes_to_the_order_log_never_names_the_recipient() -> None:
             assert entry.key.startswith(f"mail:{event.meta.id}:order-received:")
 
 
+def asked_to_write(**fields: Any) -> MessageRequested:
+    wanted: dict[str, Any] = {"headline": "Om din order", "text": "Hej!\nPassar grönt?"}
+    return stamped(MessageRequested(order=an_order(), **wanted | fields))
+
+
+@pytest.mark.requirement("R049", "R050", "R055", "R120", "R121")
+async def test_what_somebody_writes_goes_to_the_customer_or_to_another_address() -> None:
+    scene = Scene()
+    for event, recipient in (
+        (asked_to_write(), "asa.oberg@example.org"),
+        (asked_to_write(to_address="lager@leverantor.example"), "lager@leverantor.example"),
+    ):
+        (entry,) = await send_message(event, scene.outgoing)
+        assert isinstance(entry, MessageSent)
+        assert (entry.template, scene.post.mails[-1].recipient) == ("message-about-order", recipient)
+        assert scene.letters.requests[-1].written == Written(headline="Om din order", text="Hej!\nPassar grönt?")
+    assert "Öberg".encode() not in scene.post.mails[-1].content, "somebody else is not called by the customer's name"
+
+
+@pytest.mark.requirement("R035")
+async def test_a_status_that_sends_a_message_sends_it_with_its_name() -> None:
+    scene = Scene()
+    (entry,) = await send_message(
+        asked_to_write(template="order-status", headline="", text="", words={"status": "Skickad"}), scene.outgoing
+    )
+    assert isinstance(entry, MessageSent)
+    (request,) = scene.letters.requests
+    assert (request.kind, request.words, request.written) == ("order-status", {"status": "Skickad"}, None)
+
+
+async def test_a_message_that_there_is_not_waits_for_a_person() -> None:
+    scene = Scene()
+    with pytest.raises(NotUnderstood):
+        await send_message(asked_to_write(template="order-received"), scene.outgoing)
+    assert not scene.letters.requests
+
+
+@pytest.mark.requirement("R051")
+async def test_html_of_which_nothing_is_left_is_not_sent_and_the_log_says_why() -> None:
+    scene = Scene()
+    event = asked_to_write(text="<script>alert(1)</script><img src=https://x.example/a.png>", format="html")
+    (entry,) = await send_message(event, scene.outgoing)
+    assert isinstance(entry, MessageFailed)
+    assert (entry.reason, scene.post.mails) == ("message-empty", [])
+
+
+@pytest.mark.requirement("R056", "R119")
+async def test_every_mail_is_kept_with_what_came_of_it() -> None:
+    for answer, state in ((None, "sent"), (Failed("address-refused", "550"), "failed"), (OSError(), "unknown")):
+        scene = Scene(PostOffice(ConnectionResetError() if isinstance(answer, OSError) else answer))
+        event = placed(an_order())
+        await scene.told(event)
+        (kept,) = scene.shelf.mails
+        assert (kept.state, kept.recipient, kept.kind, kept.cause) == (
+            state,
+            "asa.oberg@example.org",
+            "order-received",
+            event.meta.id,
+        )
+        assert kept.message_id == scene.post.mails[0].message_id
+
+
 async def test_a_mail_that_is_certainly_not_sent_is_tried_again_later() -> None:
     scene = Scene(PostOffice(NotSent("connection refused")))
     with pytest.raises(Retry, match="connection refused"):
@@ -232,7 +308,8 @@ async def test_a_shop_of_which_nothing_is_known_yet_is_waited_for() -> None:
 
 async def test_a_letter_that_cannot_be_rendered_sends_nothing() -> None:
     post, effects = PostOffice(), Remembered()
-    outgoing = Outgoing(effects, KnownShops(a_shop()), BrokenLetters(), post, Sending(domain="mail.example"))
+    sending = Sending(domain="mail.example")
+    outgoing = Outgoing(effects, KnownShops(a_shop()), BrokenLetters(), post, Shelf(), sending)
     with pytest.raises(NotMade):
         await tell_customer(placed(an_order()), outgoing)
     assert not post.mails
@@ -243,11 +320,11 @@ def test_the_group_reads_the_events_of_orders_and_needs_only_what_sends_messages
     assert notifications.reads is ORDERS_EVENTS
     assert notifications.needs() == {Outgoing}
     assert Counter(contract.type for contract in notifications.reactions) == Counter(
-        {"order.placed.v1": 1, "order.confirmation-requested.v1": 1}
+        {"order.placed.v1": 1, "order.confirmation-requested.v1": 1, "order.message-requested.v1": 1}
     )
 
 
 def test_every_shop_is_told_of_each_event_that_sends_a_message() -> None:
     told = messages_of("nordic-tea", 300)
     assert {each.event for each in told.messages} == {contract.type for contract in notifications.reactions}
-    assert {each.message for each in told.messages} <= set(CATALOGUE)
+    assert {each.message for each in told.messages} == set(CATALOGUE)

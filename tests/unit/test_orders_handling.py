@@ -41,6 +41,7 @@ from shared.contracts.order_commands import (
 from shared.contracts.order_events import (
     ContactCorrected,
     DocumentRequested,
+    MessageRequested,
     OrderCancelled,
     OrderEvent,
     PaymentRequested,
@@ -50,7 +51,7 @@ from shared.contracts.order_events import (
 from shared.contracts.order_log import PaymentAuthorized, PaymentCaptured
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import Folder, PaymentConnection, ShopConnections, Status
-from tests.builders import a_customer, a_line, a_shop, an_address, an_order, stamped
+from tests.builders import a_customer, a_line, a_shop, an_address, an_order, stamped, what_is_printed, what_is_sent
 
 FOLDERS = [Folder(id="to-pack", name="Att packa")]
 ID = UUID(int=7)
@@ -217,13 +218,35 @@ def test_what_was_cancelled_is_not_captured_when_the_rest_is_shipped() -> None:
 @pytest.mark.requirement("R035", "R107")
 def test_the_customer_is_shown_another_status_and_its_document_is_printed() -> None:
     printing = Status(id="at-the-desk", axis="order", names={"fi": "Noudettavissa"}, prints="pick-list")
-    shop = Shop(a_shop(statuses=[printing]), PAID)
+    shop = Shop(a_shop(statuses=[printing]), PAID, looks=what_is_printed())
     order, [changed, printed] = do(an_order_of(1), ChangeStatus(order_id=ID, status="at-the-desk"), shop)
     assert isinstance(changed, StatusChanged)
     assert isinstance(printed, DocumentRequested)
     assert (order.now.status, changed.before, printed.document) == ("at-the-desk", "received", "pick-list")
     assert do(order, ChangeStatus(order_id=ID, status="at-the-desk"), shop) == (order, [])
     assert refusal(order, ChangeStatus(order_id=ID, status="no-such")) == "unknown-status"
+    nobody = Shop(shop.settings, PAID)
+    assert refusal(an_order_of(1), ChangeStatus(order_id=ID, status="at-the-desk"), nobody) == "nobody-reacts"
+
+
+@pytest.mark.requirement("R035", "R037")
+def test_the_customer_is_told_of_a_status_that_sends_a_message_in_their_language() -> None:
+    names = {"sv": "Slutsåld", "fi": "Loppuunmyyty"}
+    telling = Status.model_validate({"id": "sold-out", "axis": "order", "names": names, "sends": "order-status"})
+    shop = Shop(a_shop(statuses=[telling]), PAID, what_is_sent())
+    for change in (ChangeStatus(order_id=ID, status="sold-out"), CancelOrder(order_id=ID, status="sold-out")):
+        _, events = do(an_order_of(1), change, shop)
+        (told,) = [event for event in events if isinstance(event, MessageRequested)]
+        assert (told.template, told.words, told.order.status) == ("order-status", {"status": "Slutsåld"}, "sold-out")
+        assert refusal(an_order_of(1), change, Shop(shop.settings, PAID)) == "nobody-reacts"
+
+
+@pytest.mark.parametrize("changes", [{"axis": "internal"}, {"visible": False}])
+def test_what_the_customer_does_not_see_sends_no_message(changes: dict[str, Any]) -> None:
+    status = {"id": "x", "axis": "order", "names": {"sv": "X"}, "sends": "order-status"} | changes
+    with pytest.raises(Refused) as refused:
+        require_usable(a_shop(statuses=[Status.model_validate(status)]), [])
+    assert refused.value.reason == "status-not-shown"
 
 
 def test_a_retired_status_is_given_to_no_order_any_more() -> None:

@@ -1,5 +1,6 @@
 """Placing an order: what is accepted, what it comes to, what is flagged and what is refused."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from random import Random
@@ -10,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orders.domain.order import Order
+from services.orders.domain.shop import Shop
+from shared.contracts.files import DocumentKind
 from shared.contracts.order import Delivery, OrderLine, OrderSnapshot, Payment
-from shared.contracts.order_commands import ResendConfirmation
+from shared.contracts.order_commands import PrintDocument, ResendConfirmation
 from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
 from shared.contracts.refusal import Refused
-from shared.contracts.shop_facts import ShopSettings
-from tests.builders import a_line, a_shop, an_order, to_place
+from shared.contracts.shop_facts import ShopConnections, ShopSettings
+from tests.builders import a_line, a_shop, an_order, to_place, what_is_printed, what_is_sent
 
+ALONE = Shop(a_shop(), ShopConnections(shop="nordic-tea"))
+SHOP = Shop(a_shop(), ALONE.connections, what_is_sent(), what_is_printed())
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PRICES = st.integers(0, 10**6)
 
@@ -180,6 +185,24 @@ def test_an_invoice_of_1114_lines_is_accepted() -> None:
 def test_a_confirmation_is_sent_again_as_the_order_was_then_or_as_it_is_now(content: Any, expected: int) -> None:
     then = an_order()
     now = then.model_copy(update={"version": 2})
-    [event] = Order(now, then).resend_confirmation(ResendConfirmation(order_id=then.id, content=content))
+    [event] = Order(now, then).resend_confirmation(ResendConfirmation(order_id=then.id, content=content), SHOP)
     assert isinstance(event, ConfirmationRequested)
     assert (event.content, event.order.version) == (content, expected)
+
+
+@pytest.mark.parametrize("kind", ["order-print", "pick-list"])
+def test_what_no_service_does_for_the_shop_is_not_asked_for(kind: DocumentKind) -> None:
+    order = Order(an_order(), an_order())
+    again = ResendConfirmation(order_id=order.now.id)
+    printed = PrintDocument(order_id=order.now.id, document=kind)
+    assert refusal(lambda: order.resend_confirmation(again, ALONE)) == "nobody-reacts"
+    assert refusal(lambda: order.print_document(printed, ALONE)) == "nobody-reacts"
+    other = Shop(a_shop(), ALONE.connections, looks=what_is_printed(documents=["delivery-note"]))
+    assert refusal(lambda: order.print_document(printed, other)) == "nobody-reacts"
+    assert [event.type for event in order.print_document(printed, SHOP)] == ["order.document-requested.v1"]
+
+
+def refusal(ask: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as refused:
+        ask()
+    return refused.value.reason

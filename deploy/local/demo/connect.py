@@ -1,5 +1,7 @@
 """Every shop has an account at each sandbox; connections are made as an operator makes them, and told to all."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 
+from deploy.local.failure import LocalStackError
 from deploy.local.ports import HOST
 from deploy.local.stack import Stack
 from services.integrations.connections import Connection, Kind, save_connection
@@ -16,6 +19,13 @@ from shared.messaging.sealing import Seal
 from shared.messaging.wakeup import Bell
 
 KINDS: Mapping[Kind, int] = {"payment": 18091, "shipping": 18092, "erp": 18093}
+PATIENCE = 60.0
+TOLD = """
+select count(*) from unnest($1::text[]) wanted(shop)
+where (select count(*) from fact f where f.shop = wanted.shop and owner in ('notifications', 'documents')) = 2
+  and exists (select from fact f where f.shop = wanted.shop and owner = 'integrations' and not exists (
+    select from unnest($2::text[]) kind where coalesce(f.body->kind, 'null') = 'null'))
+"""
 _SECRET = "whsec_bG9jYWwtc3RhY2stb25seQ=="  # noqa: S105 - for this machine only
 
 
@@ -61,6 +71,19 @@ async def connect(
                     await save_connection(database, new, seal, Outbox("/integrations", Bell()), "demo")
                 if kind != "erp":
                     await _tell_where(kind, sandbox.url, key, f"{integrations}/v1/webhooks/{kind}/{shop.shop}")
+    finally:
+        await database.close()
+
+
+async def until_told(database_url: str, shops: Iterable[ShopSettings]) -> None:
+    """Waits until orders knows what each service does for each shop. Raises LocalStackError after a minute."""
+    names, until = [shop.shop for shop in shops], time.monotonic() + PATIENCE
+    database = await asyncpg.connect(database_url)
+    try:
+        while await database.fetchval(TOLD, names, list(KINDS)) < len(names):
+            if time.monotonic() > until:
+                raise LocalStackError("Orders was not told within a minute what the other services do for the shops.")
+            await asyncio.sleep(0.1)
     finally:
         await database.close()
 

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.local.demo.connect import connect, key_of, start_sandboxes
+from deploy.local.demo.connect import connect, key_of, start_sandboxes, until_told
 from deploy.local.demo.people import Person, set_up_people
 from deploy.local.demo.shops_and_tokens import new_tokens, set_up_shops
 from deploy.local.failure import LocalStackError
@@ -65,6 +65,8 @@ def settings_of(name: str, database_url: str, host: str, port: int, world: World
     else:
         settings |= {"KAFKA": world.kafka, "ACTOR_KEYS": public_key_of(_ACTOR_KEY)}
     match name:
+        case "orders":
+            settings["SEALING_KEYS"] = f"local:{_SEALING_KEY}"
         case "notifications":
             settings |= {
                 "SMTP_HOST": world.smtp_host,
@@ -101,6 +103,7 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings], chaos: float = 0.0
     tokens = await set_up_shops(databases["orders"], shops)
     integrations = stack.inside("integrations", ports["integrations"])
     await connect(databases["integrations"], sandboxes, integrations, shops, Seal([_SEALING_KEY]))
+    await until_told(databases["orders"], shops)
     return System(
         f"http://{HOST}:{ports['orders']}",
         f"http://{HOST}:{ports['documents']}",

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.orders.domain import moving
+from services.orders.domain import moving, people
 from services.orders.domain.order import Order
-from services.orders.domain.shop import Shop
+from services.orders.domain.shop import NOBODY, Shop
 from shared.contracts.message import Meta
 from shared.contracts.order_commands import (
     BackOrderUnits,
@@ -19,9 +19,12 @@ from shared.contracts.order_commands import (
     CreditUnits,
     DeliverUnits,
     HandleOrder,
+    PrintDocument,
     ProcessOrder,
     RefundPayment,
+    ResendConfirmation,
     ReturnUnits,
+    SendMessage,
     ShipUnits,
     TransferOrder,
     VoidPayment,
@@ -50,6 +53,8 @@ class Possible:
     """A stable word for why not."""
     detail: str = ""
     system: str | None = None
+    choices: tuple[str, ...] = ()
+    """What there is to choose from: the documents that can be printed."""
 
 
 Try = Callable[[Order, Shop], Any]
@@ -67,6 +72,12 @@ def _tried(command: type[HandleOrder], order: Order, **fields: object) -> Any:
     now = order.now
     meta = Meta("a-try", source="/orders", subject=str(now.id), shop=now.shop, actor="orders", time=now.placed_at)
     return command.model_validate({"order_id": now.id, **fields}).stamped(meta)
+
+
+def _prints(order: Order, shop: Shop) -> Any:
+    if not shop.documents:
+        raise Refused(NOBODY, "no service prints anything for the shop")
+    return order.print_document(_tried(PrintDocument, order, document=shop.documents[0]), shop)
 
 
 def _cancels_a_shipment(order: Order, shop: Shop) -> Any:
@@ -93,6 +104,11 @@ TRIES: Mapping[str, Try] = {
     "book-shipment": lambda order, shop: order.book_shipment(_tried(BookShipment, order), shop),
     "cancel-shipment": _cancels_a_shipment,
     "transfer": lambda order, shop: order.transfer(_tried(TransferOrder, order), shop),
+    "resend-confirmation": lambda order, shop: order.resend_confirmation(_tried(ResendConfirmation, order), shop),
+    "send-message": lambda order, shop: people.send_message(
+        order, _tried(SendMessage, order, headline="-", text="-"), shop
+    ),
+    "print-document": _prints,
 }
 """By the command's own name; what is always possible (comments, statuses, folders, contact) is not among them."""
 
@@ -112,4 +128,5 @@ def _outcome(name: str, attempt: Try, order: Order, shop: Shop) -> Possible:
         return Possible(name, possible=False, reason=refusal.reason, detail=refusal.detail, system=system)
     if not events:
         return Possible(name, possible=False, reason=NOTHING_TO_DO, detail="it is done already", system=system)
-    return Possible(name, possible=True, system=system)
+    choices = tuple(shop.documents) if name == "print-document" else ()
+    return Possible(name, possible=True, system=system, choices=choices)

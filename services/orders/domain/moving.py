@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from services.orders.domain.consequences import of_status
 from services.orders.domain.order import Order, worth_of
 from services.orders.domain.shop import Shop
 from services.orders.domain.statuses import CANCELLED, chosen
@@ -81,7 +82,8 @@ def in_state(
 def cancel(order: Order, command: CancelOrder, shop: Shop) -> Handled:
     """What has not left is cancelled, and its money let go of, or given back (R131).
 
-    Raises Refused: `already-shipped`, `nothing-to-cancel`, `unknown-status`, `status-retired`, and as `moved` does.
+    Raises Refused: `already-shipped`, `nothing-to-cancel`, `unknown-status`, `status-retired`, `nobody-reacts`, and as
+    `moved` does.
     """
     ledger = ledger_of(order.now.lines)
     if command.units is None and units_in(ledger, SENT_ON):
@@ -104,11 +106,12 @@ def without(
     """The order without these units; with none left it is cancelled, and the customer is shown that `status`."""
     after = moved(ledger_of(order.now.lines), units, SOURCES["cancelled"], "cancelled")
     whole = all(set(states) == {"cancelled"} for states in after.values())
-    shown = chosen(shop.settings, "order", status or CANCELLED).id if whole else order.now.status
-    changed = order.with_units(command, after, shop, cancelled=whole, status=shown)
+    shown = chosen(shop.settings, "order", status or CANCELLED) if whole else None
+    changes = {} if shown is None else {"status": shown.id}
+    changed = order.with_units(command, after, shop, cancelled=whole, **changes)
     events: list[OrderEvent] = [OrderCancelled(order=changed.now, units=units, reason=reason)]
-    if shown != order.now.status:
-        events.append(StatusChanged(order=changed.now, before=order.now.status))
+    if changed.now.status != order.now.status:
+        events += [StatusChanged(order=changed.now, before=order.now.status), *of_status(changed, shown, shop)]
     return _money_back(changed, command, shop, after, events, reason)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from services.orders.domain.consequences import of_status
 from services.orders.domain.moving import in_state
 from services.orders.domain.order import Order
 from services.orders.domain.shop import Shop
@@ -11,7 +12,6 @@ from services.orders.domain.units import SOURCES, ledger_of, units_in
 from shared.contracts.order import LineUnits
 from shared.contracts.order_commands import ChangeInternalStatus, ChangeLineStatus, ChangeStatus, MoveToFolder
 from shared.contracts.order_events import (
-    DocumentRequested,
     InternalStatusChanged,
     LineStatusChanged,
     MovedToFolder,
@@ -25,13 +25,13 @@ Handled = tuple[Order, list[OrderEvent]]
 
 
 def change_status(order: Order, command: ChangeStatus, shop: Shop) -> Handled:
-    """The customer is shown another status. Raises Refused: `unknown-status`, `status-retired`."""
+    """The customer is shown another status. Raises Refused: `unknown-status`, `status-retired`, `nobody-reacts`."""
     status = chosen(shop.settings, "order", command.status)
     before = order.now.status
     if status.id == before:
         return order, []
     changed = order.changed(command, status=status.id)
-    return changed, [StatusChanged(order=changed.now, before=before), *_printed(changed, status)]
+    return changed, [StatusChanged(order=changed.now, before=before), *of_status(changed, status, shop)]
 
 
 def change_internal_status(order: Order, command: ChangeInternalStatus, shop: Shop) -> Handled:
@@ -41,14 +41,7 @@ def change_internal_status(order: Order, command: ChangeInternalStatus, shop: Sh
     if after == before:
         return order, []
     changed = order.changed(command, internal_status=after)
-    return changed, [InternalStatusChanged(order=changed.now, before=before), *_printed(changed, status)]
-
-
-def _printed(order: Order, status: Status | None) -> list[OrderEvent]:
-    """The document that goes with a status."""
-    if status is None or status.prints is None:
-        return []
-    return [DocumentRequested(order=order.now, document=status.prints, language=order.now.language)]
+    return changed, [InternalStatusChanged(order=changed.now, before=before), *of_status(changed, status, shop)]
 
 
 def change_line_status(order: Order, command: ChangeLineStatus, shop: Shop) -> Handled:

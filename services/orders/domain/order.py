@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self, get_args
 
 from services.orders.domain.payments import Payments
-from services.orders.domain.shop import Shop
+from services.orders.domain.shop import CONFIRMATION, Shop
 from services.orders.domain.statuses import line_after
 from services.orders.domain.totals import priced, totals_of
 from services.orders.domain.units import SENT_ON, WAITING, Ledger, goods_of, ledger_of, moved, units_in
@@ -103,8 +103,12 @@ class Order:
             raise Refused("order-too-large", f"the order takes {size} bytes, the most are {MAX_ORDER_BYTES}")
         return [OrderPlaced(order=order)]
 
-    def resend_confirmation(self, command: ResendConfirmation) -> list[OrderEvent]:
-        """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069)."""
+    def resend_confirmation(self, command: ResendConfirmation, shop: Shop) -> list[OrderEvent]:
+        """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069).
+
+        Raises Refused: `nobody-reacts`.
+        """
+        shop.require_sender(ConfirmationRequested, CONFIRMATION)
         shown = self.placed if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
@@ -264,8 +268,9 @@ class Order:
             **changes,
         )
 
-    def print_document(self, command: PrintDocument) -> list[OrderEvent]:
-        """Ask for a document of the order as it is now (R067, R070, R071)."""
+    def print_document(self, command: PrintDocument, shop: Shop) -> list[OrderEvent]:
+        """Ask for a document of the order as it is now (R067, R070, R071). Raises Refused: `nobody-reacts`."""
+        shop.require_printer(command.document)
         language = command.language or self.now.language
         return [DocumentRequested(order=self.now, document=command.document, language=language)]
 

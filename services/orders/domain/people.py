@@ -1,10 +1,11 @@
-"""Who ordered: how they are reached (R124), and whose account the order belongs to (R114)."""
+"""Who ordered: how they are reached (R124), whose account the order belongs to (R114), and what is written to them."""
 
 from typing import Any
 
 from services.orders.domain.order import Order
-from shared.contracts.order_commands import AttachCustomer, CorrectContact
-from shared.contracts.order_events import ContactCorrected, CustomerAttached, OrderEvent
+from services.orders.domain.shop import WRITTEN, Shop
+from shared.contracts.order_commands import AttachCustomer, CorrectContact, SendMessage
+from shared.contracts.order_events import ContactCorrected, CustomerAttached, MessageRequested, OrderEvent
 from shared.contracts.values import masked_email
 
 Handled = tuple[Order, list[OrderEvent]]
@@ -34,6 +35,13 @@ def masked(name: str, value: object) -> str:
     if name == "email":
         return masked_email(str(value))
     return f"{value[:1]}***" if isinstance(value, str) and value else ("***" if value else "")
+
+
+def send_message(order: Order, command: SendMessage, shop: Shop) -> list[OrderEvent]:
+    """Somebody writes about the order, by default to its customer (R049). Raises Refused: `nobody-reacts`."""
+    shop.require_sender(MessageRequested, WRITTEN)
+    fields = {name: getattr(command, name) for name in ("headline", "text", "format", "to_address")}
+    return [MessageRequested(order=order.now, template=WRITTEN, **fields)]
 
 
 def attach_customer(order: Order, command: AttachCustomer) -> Handled:

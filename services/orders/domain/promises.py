@@ -88,7 +88,7 @@ def promised(event: OrderEvent, known: Known) -> Iterator[Promise]:
     cause = event.meta.id
     if known.messages is not None:
         for sends in known.messages.messages:
-            if sends.event == event.type:
+            if sends.event == event.type and sends.message == getattr(event, "template", sends.message):
                 yield Promise(cause, sends.message, "notifications", known.messages.within)
     if known.looks is not None and isinstance(event, DocumentRequested) and event.document in known.looks.documents:
         yield Promise(cause, event.document, "documents", known.looks.within)

@@ -85,10 +85,15 @@ def line_after(line: PricedLine, shop: ShopSettings) -> PricedLine:
 
 
 def require_usable(new: ShopSettings, in_use: Sequence[tuple[Axis, str]]) -> None:
-    """What orders have may be retired, not taken away. Raises Refused: `status-in-use`, `status-twice`."""
+    """What orders have may be retired, not taken away. Raises Refused: `status-in-use`, `status-twice`,
+    `status-not-shown`.
+    """
     known = [(status.axis, status.id) for status in catalogue_of(new)]
     if len(set(known)) < len(known):
         raise Refused("status-twice", "a status stands twice in its catalogue")
+    for status in catalogue_of(new):
+        if status.sends and (status.axis != "order" or not status.visible):
+            raise Refused("status-not-shown", f"the customer does not see the status {status.id}: it sends no message")
     for axis, status_id in in_use:
         if (axis, status_id) not in known:
             raise Refused("status-in-use", f"orders have the {axis} status {status_id}: it can be retired, not deleted")
