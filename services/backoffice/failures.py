@@ -85,7 +85,7 @@ async def tell_problem(request: Request, error: Exception) -> Response:
     """What was refused here."""
     if isinstance(error, Problem):
         return told(request, error.status_code, error.slug)
-    return told(request, error.status_code if isinstance(error, HTTPException) else 422, "refused")
+    return told(request, error.status_code if isinstance(error, HTTPException) else 422, "")
 
 
 async def tell_refusal(request: Request, error: Exception) -> Response:

@@ -64,6 +64,12 @@ class FolderCount(Count):
     name: str
 
 
+class Folders(BaseModel):
+    """All of them."""
+
+    folders: list[FolderCount]
+
+
 class ToDo(BaseModel):
     """What waits for people."""
 
@@ -80,38 +86,40 @@ class SavedView(BaseModel):
     filter: dict[str, object]
 
 
+class Views(BaseModel):
+    """All of them."""
+
+    views: list[SavedView]
+
+
 async def shop_of(others: Others, visitor: Visitor) -> ShopSettings:
     """The shop's settings. Raises Away, Refusal."""
-    answer = await others.get(ORDERS, "/v1/shop", visitor)
-    return ShopSettings.model_validate(answer.body)
+    return ShopSettings.model_validate_json((await others.get(ORDERS, "/v1/shop", visitor)).content)
 
 
 async def list_of(others: Others, visitor: Visitor, asked: Parameters) -> OrderPage:
     """A page of the list. Raises Away, Refusal."""
-    return OrderPage.model_validate((await others.get(ORDERS, "/v1/orders", visitor, asked)).body)
+    return OrderPage.model_validate_json((await others.get(ORDERS, "/v1/orders", visitor, asked)).content)
 
 
 async def folders_of(others: Others, visitor: Visitor) -> list[FolderCount]:
     """The folders with their counts, the unsorted orders first. Raises Away, Refusal."""
-    answer = await others.get(ORDERS, "/v1/folders", visitor)
-    return [FolderCount.model_validate(each) for each in answer.body["folders"]]
+    return Folders.model_validate_json((await others.get(ORDERS, "/v1/folders", visitor)).content).folders
 
 
 async def views_of(others: Others, visitor: Visitor) -> list[SavedView]:
     """The shop's saved views. Raises Away, Refusal."""
-    answer = await others.get(ORDERS, "/v1/views", visitor)
-    return [SavedView.model_validate(each) for each in answer.body["views"]]
+    return Views.model_validate_json((await others.get(ORDERS, "/v1/views", visitor)).content).views
 
 
 async def to_do_of(others: Others, visitor: Visitor) -> ToDo:
     """What waits for people. Raises Away, Refusal."""
-    return ToDo.model_validate((await others.get(ORDERS, "/v1/orders/to-do", visitor)).body)
+    return ToDo.model_validate_json((await others.get(ORDERS, "/v1/orders/to-do", visitor)).content)
 
 
 async def order_of(others: Others, visitor: Visitor, order_id: str) -> OrderSnapshot:
     """An order. Raises Away, Refusal."""
-    answer = await others.get(ORDERS, f"/v1/orders/{order_id}", visitor)
-    return OrderSnapshot.model_validate(answer.body)
+    return OrderSnapshot.model_validate_json((await others.get(ORDERS, f"/v1/orders/{order_id}", visitor)).content)
 
 
 class Catalogue:

@@ -1,6 +1,7 @@
 """The other services, asked by HTTP as the person who has signed in; one that is away never takes a page with it."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -46,10 +47,15 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service has said: its JSON, and the version that it said it of."""
+    """What a service has said, as JSON, and the version that it said it of."""
 
-    body: Any
+    content: bytes
     etag: str = ""
+
+    @property
+    def body(self) -> Any:
+        """The same, read."""
+        return json.loads(self.content)
 
 
 class Others:
@@ -111,12 +117,12 @@ class Others:
 
 def read(service: str, path: str, answer: httpx2.Response) -> Answer:
     """The answer, or what it means that it is none. Raises Away, Refusal."""
+    if answer.is_success:
+        return Answer(answer.content, answer.headers.get("etag", ""))
     try:
-        document = answer.json() if answer.content else None
+        document = answer.json()
     except ValueError:
         document = None
-    if answer.is_success:
-        return Answer(document, answer.headers.get("etag", ""))
     known = answer.status_code not in UNUSABLE and answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR
     if not known or not isinstance(document, dict):
         log.warning("service away", service=service, path=path, status=answer.status_code)

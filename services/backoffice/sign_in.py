@@ -31,6 +31,7 @@ from services.backoffice.visiting import (
     set_cookie,
 )
 from shared.contracts.values import Language
+from shared.runtime.actors import is_shop
 from shared.runtime.database import connected
 from shared.runtime.presentation.texts import LANGUAGES
 from shared.runtime.problems import Problem
@@ -117,7 +118,7 @@ async def choose(request: Request, visitor: Somebody, sent: Posted) -> Response:
     shop = sent.one("shop").strip()
     if shop not in visitor.roles and ANY_SHOP not in visitor.roles:
         raise Problem(404, "not-found", "There is no such shop.")
-    if shop == ANY_SHOP or (shop not in visitor.roles and await _name(request, visitor, shop) is None):
+    if shop not in visitor.shops and (not is_shop(shop) or await _name(request, visitor, shop) is None):
         return page(request, "shops.html", status=404, shops=[(each, each) for each in visitor.shops], wrong=shop)
     await sessions_of(request).choose(visitor, shop)
     return go_to(request, "/orders")

@@ -109,6 +109,8 @@ def of_view(kept: dict[str, Any], time_zone: str) -> Wanted:
     zone = ZoneInfo(time_zone)
     fields: list[tuple[str, str]] = []
     for name, value in kept.items():
+        if value is None:
+            continue
         if name in {"placed_from", "placed_before"}:
             moment = datetime.fromisoformat(value).astimezone(zone)
             day = moment.date() - timedelta(days=name == "placed_before")

@@ -104,6 +104,7 @@ async def _begin(made: Backoffice, postgres_url: str, name: str) -> None:
         for service in ("orders", "notifications", "documents", "integrations")
     }
     system.settings |= urls | {"BACKOFFICE_ACTOR_KEY": ACTOR_KEY, "BACKOFFICE_HTTPS": "false"}
+    system.settings["BACKOFFICE_GUESSES_PER_ADDRESS"] = "1000"
     await system.start("backoffice")
     for role in PersonRole:
         await made.add(f"{role}@example.org", {"*" if role == "operator" else SHOP: role}, name=f"The {role}")

@@ -31,7 +31,8 @@ def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
     if seen is None:
         return
     token, path = system.tokens[seen.asked.shop], f"{system.orders_url}/v1/orders/{seen.order_id}"
-    databases = " ".join(f"-d {name}={url}" for name, url in system.database_urls.items())
+    with_messages = {name: url for name, url in system.database_urls.items() if name != "backoffice"}
+    databases = " ".join(f"-d {name}={url}" for name, url in with_messages.items())
     yield "One order: as it is, and its timeline:"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}/log"

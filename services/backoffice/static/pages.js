@@ -92,5 +92,9 @@ document.addEventListener("htmx:sendError", () => {
 });
 window.addEventListener("pageshow", count);
 const narrow = window.matchMedia("(max-width: 60rem)");
-if (narrow.matches) document.querySelectorAll(".side-box").forEach((box) => { box.open = false; });
+const closeSide = () => {
+  if (narrow.matches) document.querySelectorAll(".side-box").forEach((box) => { box.open = false; });
+};
+document.addEventListener("htmx:afterSwap", closeSide);
+closeSide();
 count();
