@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import services.backoffice
-from services.backoffice import files, guesses, order_list, order_page, sessions, several, sign_in
+from services.backoffice import files, guesses, order_acting, order_list, order_page, sessions, several, sign_in
 from services.backoffice.failures import as_pages
 from services.backoffice.looks import Looks
 from services.backoffice.others import Others
@@ -17,7 +17,7 @@ from shared.runtime.service import Service, run
 from shared.runtime.settings import Role
 
 MIGRATIONS = (("backoffice", Path(services.backoffice.__path__[0]) / "sql" / "migrations"),)
-ROUTERS = (sign_in.router, order_list.router, several.router, order_page.router, files.router)
+ROUTERS = (sign_in.router, order_list.router, several.router, order_page.router, order_acting.router, files.router)
 
 
 async def compose(settings: BackofficeSettings) -> Service:

@@ -46,13 +46,14 @@ class PersonRole(StrEnum):
     OPERATOR = "operator"
 
 
-_READ = frozenset({"orders:read", "documents:read"})
+_READ = frozenset({"orders:read", "documents:read", "messages:read"})
 _HANDLE = _READ | {"orders:write"}
+_ADMINISTER = frozenset({"orders:reveal", "shop:audit", "shop:write", "tokens:write", "users:write"})
 SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         PersonRole.VIEWER: _READ,
         PersonRole.HANDLER: _HANDLE,
-        PersonRole.ADMINISTRATOR: _HANDLE | {"shop:write", "tokens:write", "users:write"},
+        PersonRole.ADMINISTRATOR: _HANDLE | _ADMINISTER,
         PersonRole.OPERATOR: frozenset({OPERATOR}),
     }
 )
