@@ -51,6 +51,18 @@ async def act(
     return show(request, visitor, after, Asked(done=name), headers={"HX-Push-Url": f"/orders/{order_id}"})
 
 
+@router.get("/orders/{order_id}/do/{name}")
+async def again(request: Request, _visitor: AtWork, order_id: Annotated[UUID, Path()], name: str) -> Response:
+    """Whoever reloads a page that a form had led to, or changes its language, gets the form again."""
+    return go_to(request, f"/orders/{order_id}?do={name}" if name in DEEDS else f"/orders/{order_id}")
+
+
+@router.get("/orders/{order_id}/reveal")
+async def no_more(request: Request, _visitor: AtWork, order_id: Annotated[UUID, Path()]) -> Response:
+    """A number that was shown is not shown again."""
+    return go_to(request, f"/orders/{order_id}")
+
+
 @router.post("/orders/{order_id}/reveal")
 async def reveal(request: Request, visitor: AtWork, sent: Posted, order_id: Annotated[UUID, Path()]) -> Response:
     """The customer's whole personal identity number, once, on this page alone; orders keeps who saw it and why."""
