@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from services.backoffice import order_deeds, order_log
-from services.backoffice.order_deeds import DEEDS, Deed
+from services.backoffice.order_deeds import DEEDS
 from services.backoffice.order_sheet import Sheet
 from services.backoffice.orders import Catalogue
 from services.backoffice.sessions import Visitor
@@ -17,7 +17,6 @@ from shared.contracts.values import Money, minor_digits
 from shared.runtime.presentation.formats import Formats
 from shared.runtime.presentation.written import clean_html
 
-PARTS = ("order", "internal", "line")
 PREVIEW = (
     "<!doctype html><meta charset='utf-8'><meta http-equiv='Content-Security-Policy' content=\"default-src 'none'\">"
 )
@@ -91,6 +90,7 @@ def show(
         writes=visitor.may("orders:write"),
         key=new_secret(),
         sums=sums_of(sheet),
+        left=lambda deed: sum(DEEDS[deed].available(line) for line in order.lines),
         kinds=[kind for kind in order_log.KINDS if kind in kinds],
         tree=order_log.as_tree(entries) if len(entries) == len(sheet.entries) else None,
         entries=entries,
@@ -128,8 +128,3 @@ def preview(tried: Tried | None) -> dict[str, Any] | None:
         "text": "" if html else form.one("text"),
         "document": f"{PREVIEW}{clean_html(form.one('text'))}" if html else "",
     }
-
-
-def proposed(deed: Deed, sheet: Sheet) -> int:
-    """How many units a deed would be about in all."""
-    return sum(deed.available(line) for line in sheet.order.lines)

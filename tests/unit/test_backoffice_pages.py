@@ -3,25 +3,31 @@
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from services.backoffice.looks import HERE, LANGUAGE_NAMES, Looks
+from services.backoffice.order_deeds import DEEDS, SYSTEMS, NotSo, amount_of
 from services.backoffice.order_list import DOCUMENTS, PAYMENTS, PROCESSING
+from services.backoffice.order_log import DEEPEST, KINDS, Branch, LogEntry, as_tree, causes
+from services.backoffice.order_sheet import WORRIES
 from services.backoffice.orders import Catalogue
 from services.backoffice.settings import BackofficeSettings
-from services.backoffice.visiting import inside, preferred
+from services.backoffice.visiting import Form, inside, preferred
 from services.backoffice.wanted import NotADay, Wanted, of_view
+from services.orders.answers import REFUSALS
 from shared.contracts.files import DocumentKind
-from shared.contracts.order import PaymentStatus, Processing
+from shared.contracts.order import Goods, PaymentStatus, Processing, ReturnState, ShipmentState, UnitState
+from shared.contracts.order_log import Outcome
 from shared.contracts.shop_facts import Status
 from shared.runtime.actors import PersonRole, new_key
 from shared.runtime.presentation.texts import LANGUAGES
-from tests.builders import a_shop
+from tests.builders import a_shop, an_order
 
-SAID = re.compile(r"say\(\"([a-z-]+)\"(?! ~)")
+SAID = re.compile(r"say\(\"([a-z0-9-]+)\"(?! ~)")
 
 
 def test_every_text_that_a_template_says_is_there_and_every_text_is_said() -> None:
@@ -32,8 +38,88 @@ def test_every_text_that_a_template_says_is_there_and_every_text_is_said() -> No
     made = {f"role-{role}" for role in PersonRole}
     made |= {f"processing-{each}" for each in PROCESSING} | {f"payment-{each}" for each in PAYMENTS}
     made |= {f"document-{each}" for each in DOCUMENTS}
+    made |= words_of_an_order()
     assert made - known == set()
     assert {key for key in known - said - made if not key.startswith("problem-")} == set()
+
+
+def words_of_an_order() -> set[str]:
+    """Every text of an order's page whose name is put together from what a service says."""
+    forms = {name for name, deed in DEEDS.items() if not deed.in_place}
+    messages = ("order-received", "order-status", "message-about-order")
+    families: Mapping[str, Iterable[str]] = {
+        "do": forms - {"process"},
+        "about": forms,
+        "did": DEEDS,
+        "goods": get_args(Goods),
+        "unit": get_args(UnitState),
+        "shipment": get_args(ShipmentState),
+        "return": get_args(ReturnState),
+        "kind": ("digital", "service"),
+        "kind-of": KINDS,
+        "outcome": set(get_args(Outcome)) - {"done"},
+        "message": ("sent", "failed", "unknown"),
+        "promise": WORRIES,
+        "what": (*messages, *get_args(DocumentKind), "authorize", *SYSTEMS),
+        "attention": ("total-differs",),
+        "actor": ("orders", "notifications", "documents", "integrations", "token"),
+    }
+    return {f"{family}-{name}" for family, names in families.items() for name in names}
+
+
+def test_every_reason_for_which_orders_refuses_something_has_words() -> None:
+    known = Looks(https=True).texts["en"].keys()
+    settings = {"order-too-large", "amount-too-large", "status-in-use", "status-twice", "folder-in-use"}
+    placing = {"placed-at-impossible", "order-id-taken"}
+    assert {reason for reason in REFUSALS if f"problem-{reason}" not in known} <= settings | placing
+
+
+def test_effects_stand_below_what_caused_them_and_never_deeper_than_people_can_read() -> None:
+    def entry(n: int, cause: str | None, **data: str) -> LogEntry:
+        fields = {"id": f"e{n}", "source": "/orders", "type": "x.v1", "at": "2026-11-27T10:00:00Z", "actor": "a"}
+        said = {"n": n, "causationid": cause, "outcome": "done", "summary": "order.x", "parameters": {}, "data": data}
+        return LogEntry.model_validate(fields | said)
+
+    chain = [
+        entry(1, "a-command", event_id="v1"),
+        *(entry(n, "v1" if n == 2 else f"e{n - 1}") for n in range(2, 2_000)),
+    ]
+    later = entry(2_000, "e2000")
+    roots = as_tree([*chain, later])
+    assert [root.entry.n for root in roots] == [2_000, 1]
+
+    def depth(branch: Branch) -> int:
+        return 1 + max(map(depth, branch.effects), default=0)
+
+    def size(branch: Branch) -> int:
+        return 1 + sum(map(size, branch.effects))
+
+    assert (depth(roots[1]), size(roots[1])) == (DEEPEST + 1, 1_999)
+    assert causes(chain)["e2"].n == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "minor"),
+    [
+        ("1 234,50", 123450),
+        ("1234.5", 123450),
+        ("0,01", 1),
+        ("", None),
+        ("1,234", ...),
+        ("0", ...),
+        ("x", ...),
+        ("NaN", ...),
+        ("1e9", 100000000000),
+        ("9" * 40, ...),
+    ],
+)
+def test_amounts_are_read_as_people_type_them(typed: str, minor: Any) -> None:
+    form = Form([("amount", typed)])
+    if minor is ...:
+        with pytest.raises(NotSo):
+            amount_of(form, an_order())
+    else:
+        assert amount_of(form, an_order()).get("amount") == minor
 
 
 def test_pages_know_every_word_that_orders_says() -> None:
