@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request
@@ -96,8 +97,17 @@ def show(
         entries=entries,
         causes=order_log.causes(sheet.entries),
         of_kind=lambda kind: [entry for entry in sheet.entries if entry.kind == kind],
+        as_moment=as_moment,
         preview=preview(tried),
     )
+
+
+def as_moment(said: object, otherwise: datetime) -> datetime:
+    """The moment that an entry of the log says beside its own."""
+    try:
+        return datetime.fromisoformat(str(said))
+    except ValueError:
+        return otherwise
 
 
 def plain(amount: int, currency: str) -> str:

@@ -19,7 +19,8 @@ from shared.runtime.presentation.texts import LANGUAGES
 from shared.runtime.problems import Problem
 
 FORM = "application/x-www-form-urlencoded"
-MAX_FIELDS = 2_000
+MAX_FIELDS = 2_100
+"""A form can have a field for each line of the longest order."""
 A_YEAR = 365 * 24 * 3600
 LANGUAGE = "language"
 

@@ -296,6 +296,18 @@ async def test_the_address_of_a_form_leads_back_to_it(backoffice: Backoffice) ->
         assert (await http.get(f"/orders/{order.id}/reveal")).headers["location"] == f"/orders/{order.id}"
 
 
+@pytest.mark.requirement("R125")
+async def test_what_the_customer_did_in_the_shop_is_told_in_words(backoffice: Backoffice) -> None:
+    order = await placed(backoffice)
+    steps = [{"at": "2026-11-24T18:00:00Z", "step": "added-to-cart", "detail": "POT-1"}]
+    async with backoffice.system.http(**{"idempotency-key": str(uuid4())}) as api:
+        assert (await api.post(f"/v1/orders/{order.id}/checkout-steps", json={"steps": steps})).is_success
+    async with backoffice.client(HANDLER, **{"accept-language": "fi"}) as http:
+        page = await http.get(f"/orders/{order.id}")
+        assert "Lisäsi ostoskoriin: POT-1" in page.text
+        assert "24.11.2026 19.00" in page.text
+
+
 async def test_an_order_of_another_shop_is_unknown(backoffice: Backoffice) -> None:
     async with backoffice.client(HANDLER) as http:
         for path in ("", "/messages/1", f"/documents/{uuid4()}/x.pdf"):

@@ -61,6 +61,7 @@ def words_of_an_order() -> set[str]:
         "message": ("sent", "failed", "unknown"),
         "promise": WORRIES,
         "what": (*messages, *get_args(DocumentKind), "authorize", *SYSTEMS),
+        "step": ("added-to-cart", "removed-from-cart", "chose-delivery", "chose-payment", "went-to-payment"),
         "attention": ("total-differs",),
         "actor": ("orders", "notifications", "documents", "integrations", "token"),
     }
