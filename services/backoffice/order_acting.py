@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from services.backoffice.order_deeds import DEEDS, Deed, NotSo
+from services.backoffice.order_deeds import DEEDS, NotSo
 from services.backoffice.order_log import LogEntry
 from services.backoffice.order_sheet import Sheet, read_sheet
 from services.backoffice.order_show import Asked, Tried, show
-from services.backoffice.orders import ORDERS
+from services.backoffice.orders import ORDERS, order_of
 from services.backoffice.others import Refusal
 from services.backoffice.sessions import Visitor
 from services.backoffice.visiting import AtWork, Form, Handler, Posted, go_to, is_part, language_of, others_of
@@ -29,22 +29,24 @@ async def act(
     deed = DEEDS.get(name)
     if deed is None:
         raise Problem(404, "not-found", "There is no such thing to do.")
-    before = await sheet_of(request, visitor, order_id)
     if sent.one("preview"):
-        return show(request, visitor, before, Asked(), tried=Tried(name, sent))
+        return show(request, visitor, await sheet_of(request, visitor, order_id), Asked(), tried=Tried(name, sent))
+    others = others_of(request)
     try:
-        await others_of(request).post(
+        order = await order_of(others, visitor, str(order_id))
+        await others.post(
             ORDERS,
             f"/v1/orders/{order_id}/{deed.path}",
             visitor,
-            deed.read(sent, before.order),
+            deed.read(sent, order),
             key=f"{sent.one('key')[:60]}:{name}",
             version=version_in(sent),
         )
     except NotSo as wrong:
-        return show(request, visitor, before, Asked(), tried=Tried(name, sent, wrong.reason), status=422)
+        sheet = await sheet_of(request, visitor, order_id)
+        return show(request, visitor, sheet, Asked(), tried=Tried(name, sent, wrong.reason), status=422)
     except Refusal as refusal:
-        return await refused(request, visitor, deed, sent, refusal, before)
+        return await refused(request, visitor, order_id, Tried(name, sent), refusal)
     if not is_part(request):
         return go_to(request, f"/orders/{order_id}?done={name}")
     after = await sheet_of(request, visitor, order_id)
@@ -80,13 +82,11 @@ async def reveal(request: Request, visitor: AtWork, sent: Posted, order_id: Anno
     return show(request, visitor, sheet, Asked(revealed=answer.body["personal_identity_number"]))
 
 
-async def refused(
-    request: Request, visitor: Visitor, deed: Deed, sent: Form, refusal: Refusal, before: Sheet
-) -> Response:
+async def refused(request: Request, visitor: Visitor, order_id: UUID, what: Tried, refusal: Refusal) -> Response:
     """The form again; where somebody was faster, with what they did."""
-    conflict = refusal.status == CONFLICT
-    sheet = await sheet_of(request, visitor, before.order.id) if conflict else before
-    tried = Tried(deed.name, sent, refusal.reason, words_of(refusal), changes_since(sheet, sent) if conflict else ())
+    sheet = await sheet_of(request, visitor, order_id)
+    changes = changes_since(sheet, what.form) if refusal.status == CONFLICT else ()
+    tried = Tried(what.deed, what.form, refusal.reason, words_of(refusal), changes)
     return show(request, visitor, sheet, Asked(), tried=tried, status=refusal.status)
 
 
