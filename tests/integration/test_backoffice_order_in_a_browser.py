@@ -14,6 +14,11 @@ from tests.plugins.backoffice import Backoffice, Window, window
 
 HANDLER, VIEWER, ADMINISTRATOR = "handler@example.org", "viewer@example.org", "administrator@example.org"
 SOON = 30_000
+BEYOND = """() => [...document.querySelectorAll(".card")].flatMap(card => [...card.querySelectorAll("*")]
+  .filter(each => each.checkVisibility() && !each.closest(".hidden, dialog")
+    && each.getBoundingClientRect().right > card.getBoundingClientRect().right + 1)
+  .map(each => `${each.tagName}.${each.className}`))"""
+"""What reaches out of its box."""
 
 
 async def see(opened: Window, order: OrderSnapshot) -> Page:
@@ -166,7 +171,8 @@ async def test_nothing_is_cut_and_everybody_can_use_it(browser: Browser, backoff
     order = await placed(backoffice, lines=three_lines() + long)
     for email in (HANDLER, VIEWER):
         async with window(browser, backoffice, email, width=width) as opened:
-            for asked in ("", "?do=process", "?do=message", "?do=contact", "?do=line-status"):
+            for asked in ("", "?do=process", "?do=cancel", "?do=message", "?do=contact", "?do=line-status"):
                 await opened.page.goto(f"/orders/{order.id}{asked}")
                 assert await sideways(opened.page) == 0, asked
+                assert await opened.page.evaluate(BEYOND) == [], asked
                 assert await faults(opened.page) == [], (asked, email)
