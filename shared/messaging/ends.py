@@ -8,6 +8,7 @@ acquiring a special lock"), so that commits go one by one, and no two share a wr
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -53,14 +54,13 @@ class Ends:
             auto_offset_reset="latest",
             enable_auto_commit=False,
         )
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.__aexit__)
             async with asyncio.timeout(START_WITHIN):
                 await self._consumer.start()
                 await self._consumer.seek_to_end()
                 await asyncio.gather(*(self._consumer.position(place) for place in self._consumer.assignment()))
-        except BaseException:
-            await self.__aexit__()
-            raise
+            undo.pop_all()
         self._looked_at = time.monotonic()
         return self
 
