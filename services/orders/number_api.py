@@ -52,8 +52,7 @@ class OrderToPlace(PlaceOrder):
 
     def command(self) -> PlaceOrder:
         """The order without the number, as it goes on."""
-        said = {name: getattr(self, name) for name in PlaceOrder.model_fields}
-        return PlaceOrder.model_construct(self.model_fields_set & said.keys(), **said)
+        return self.model_copy(update={"personal_identity_number": None})
 
 
 class OrderShown(OrderSnapshot):
