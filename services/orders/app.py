@@ -8,8 +8,10 @@ import shared.messaging
 from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.desk import Desk
+from services.orders.flags import Flags
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
+from services.orders.log_api import router as logs
 from services.orders.numbers import Numbers
 from services.orders.overdue import Overdue
 from services.orders.promises import Expectations
@@ -74,12 +76,13 @@ async def compose(settings: OrdersSettings) -> Service:
         refused=lambda: messaging.consent.refused,
     )
     messaging.work_beside(Overdue(pool, messaging.outbox))
+    messaging.work_beside(Flags(pool))
     return Service(
         "orders",
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, shop, documents, operators),
+        routers=(lists, router, logs, actions, shop, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi import checks
 from services.orders.actions import router as actions
 from services.orders.api import router
 from services.orders.list_api import router as lists
+from services.orders.log_api import router as logs
 from services.orders.shop_api import router as shop
 from shared.runtime.database import transaction
 from shared.runtime.http import make_app
@@ -32,7 +33,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, actions, shop]).openapi()
+DOCUMENT: dict[str, Any] = make_app("orders", [lists, router, logs, actions, shop]).openapi()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 

@@ -20,6 +20,7 @@ from services.orders.app import keeping
 from services.orders.desk import Desk
 from services.orders.handlers import commands
 from services.orders.list_api import router as lists
+from services.orders.log_api import router as logs
 from services.orders.numbers import Numbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
@@ -120,7 +121,7 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 def app_of(alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
     state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
-    return make_app("orders", [lists, router, actions, shop, documents], state=state)
+    return make_app("orders", [lists, router, logs, actions, shop, documents], state=state)
 
 
 @pytest.fixture

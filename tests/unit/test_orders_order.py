@@ -15,7 +15,7 @@ from shared.contracts.order_commands import ResendConfirmation
 from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
-from tests.builders import a_line, a_shop, an_order, to_place
+from tests.builders import a_customer, a_line, a_shop, an_order, to_place
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PRICES = st.integers(0, 10**6)
@@ -183,3 +183,14 @@ def test_a_confirmation_is_sent_again_as_the_order_was_then_or_as_it_is_now(cont
     [event] = Order(now, then).resend_confirmation(ResendConfirmation(order_id=then.id, content=content))
     assert isinstance(event, ConfirmationRequested)
     assert (event.content, event.order.version) == (content, expected)
+
+
+@pytest.mark.requirement("R068", "R069", "R124")
+@pytest.mark.parametrize("content", ["as-then", "as-now"])
+def test_a_confirmation_goes_to_the_address_of_now_whatever_it_shows(content: Any) -> None:
+    """It went to the address that had been refused, and corrected since."""
+    then = an_order(customer=a_customer(email="wrong@example.org"))
+    now = then.model_copy(update={"customer": a_customer(email="right@example.org", phone="1"), "version": 2})
+    [event] = Order(now, then).resend_confirmation(ResendConfirmation(order_id=then.id, content=content))
+    assert event.order.customer.email == "right@example.org"
+    assert (event.order.customer.phone == "1") == (content == "as-now")

@@ -104,8 +104,12 @@ class Order:
         return [OrderPlaced(order=order)]
 
     def resend_confirmation(self, command: ResendConfirmation) -> list[OrderEvent]:
-        """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069)."""
-        shown = self.placed if command.content == "as-then" else self.now
+        """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069).
+
+        It goes to the address of now, which may have been corrected since.
+        """
+        to = self.placed.customer.model_copy(update={"email": self.now.customer.email})
+        shown = self.placed.model_copy(update={"customer": to}) if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
     def process(self, command: ProcessOrder, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
