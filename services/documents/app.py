@@ -39,6 +39,7 @@ async def compose(settings: DocumentsSettings) -> Service:
     press = Press(seconds=settings.print_timeout, presses=settings.presses)
     files, archive = Files(settings.store), Archive(pool)
     messaging.work_outside([documents], {Printing: Printing(Facts(pool), press, files, archive)})
+    messaging.take_repairs()
     messaging.work_beside(
         FactsTold(pool, messaging.outbox, ShopLooks, lambda shop: looks_of(shop, settings.promised_within))
     )

@@ -62,6 +62,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
     messaging.work_outside([shipping], {Despatch: despatch}, source="/integrations/shipping")
     messaging.work_outside([erp], {Handover: Handover(effects, systems, **terms)}, source="/integrations/erp")
     messaging.work_beside(Watch(pool, late_after=late_after))
+    messaging.take_repairs()
     listeners = {
         "payment": Listener(payment, "/integrations/payment", payments, payment_news),
         "shipping": Listener(shipping, "/integrations/shipping", carriers, shipping_news),

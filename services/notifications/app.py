@@ -53,6 +53,7 @@ async def compose(settings: NotificationsSettings) -> Service:
     effects = Effects(keyed, seal=Seal.from_setting(settings.sealing_keys))
     outgoing = Outgoing(effects, Facts(pool), renderer, post, archive, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
+    messaging.take_repairs()
     messaging.work_beside(
         FactsTold(pool, messaging.outbox, ShopMessages, lambda shop: messages_of(shop, settings.promised_within))
     )

@@ -9,9 +9,11 @@ from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.changes_api import router as changes
 from services.orders.desk import Desk
+from services.orders.flags import Flags
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
 from services.orders.live import TOPICS, Live
+from services.orders.log_api import router as logs
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
@@ -82,6 +84,7 @@ async def compose(settings: OrdersSettings) -> Service:
         refused=lambda: messaging.consent.refused,
     )
     messaging.work_beside(Overdue(pool, messaging.outbox))
+    messaging.work_beside(Flags(pool))
     live = Live(
         pool,
         lambda: Ends(messaging.kafka, settings.topic_prefix, TOPICS),
@@ -95,7 +98,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=components,
-        routers=(lists, router, payment, actions, personal_number, shop, reveals, changes, documents, operators),
+        routers=(lists, router, payment, logs, actions, personal_number, shop, reveals, changes, documents, operators),
         state={
             "desk": desk,
             "repairs": messaging.repairs,

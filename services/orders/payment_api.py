@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.orders import examples
-from services.orders.answers import RefusingRoute, TimelineEntry, entry_answer
+from services.orders.answers import RefusingRoute
 from services.orders.asking import UNKNOWN, reader
+from services.orders.log_answers import TimelineEntry, entry_answer, ways_out
 from services.orders.repository import find_order, shop_of
-from services.orders.sentences import Sentences
+from services.orders.sentences import Sentences, labels
 from services.orders.timeline import read_payment_page
 from shared.contracts.order import PaymentStatus, PaymentSums
 from shared.contracts.values import Currency, Language
@@ -53,7 +54,9 @@ async def read_payment(
     async with connected(request.app.state.pool) as connection:
         now = (await find_order(connection, order_id, caller.shop)).now
         page = await read_payment_page(connection, order_id, caller.shop, after=after, limit=limit)
+        ways = await ways_out(connection, order_id, caller.shop, [entry for _, entry in page.entries])
         shop = await shop_of(connection, caller.shop)
+    names = None if language is None else labels(language)
     sentences = None if language is None else Sentences(language, shop.settings, now.currency)
     body = OrderPayment(
         method=now.payment.method,
@@ -63,7 +66,10 @@ async def read_payment(
         currency=now.currency,
         total=now.totals.incl_vat.amount,
         paid=now.paid,
-        events=[entry_answer(n, entry, sentences.of(entry) if sentences else None) for n, entry in page.entries],
+        events=[
+            entry_answer(n, entry, sentences.of(entry) if sentences else None, ways.get(entry.id, ()), names)
+            for n, entry in page.entries
+        ],
         after=page.entries[-1][0] if page.entries else after,
         more=page.more,
     )

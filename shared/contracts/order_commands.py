@@ -228,3 +228,36 @@ class PrintDocument(HandleOrder, type="order.print-document.v1"):
     document: DocumentKind
     language: Language | None = None
     """What it is written in; the order's own language where it is absent."""
+
+
+class RepairEntry(HandleOrder):
+    """What an entry of the order's log tells of is put right (R205)."""
+
+    entry_id: Identifier
+    """The `id` of that entry on orders.log."""
+
+
+class RetryEntry(RepairEntry, type="order.retry.v1"):
+    """Try it again: a reaction that waits or was given up, or what was asked of others and refused."""
+
+
+class SkipEntry(RepairEntry, type="order.skip.v1"):
+    """Let it be: it is not tried again, and needs nobody any more."""
+
+    reason: Name
+    """Why; it is told on the order's log."""
+
+
+class SettleEntry(RepairEntry, type="order.settle.v1"):
+    """Say of a call to the outside, of which nobody knows whether it happened, that it did or did not."""
+
+    happened: bool
+    again: bool | None = None
+    """Where it did not: whether the call is made again, or given up; has to be said there."""
+    reason: Line = ""
+
+
+class FixAddressAndSend(RepairEntry, type="order.fix-address-and-send.v1"):
+    """Correct the customer's e-mail address, and send what could not be sent to the one before."""
+
+    email: Personal[Email]

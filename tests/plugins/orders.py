@@ -23,6 +23,7 @@ from services.orders.handlers import commands
 from services.orders.keyring import Keyring
 from services.orders.list_api import router as lists
 from services.orders.live import TOPICS, Live
+from services.orders.log_api import router as logs
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
@@ -51,7 +52,7 @@ insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1
 on conflict (shop, owner) do update set body = excluded.body
 """
 KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
-ROUTERS = (lists, router, payment, actions, personal_number, shop, reveals, changes)
+ROUTERS = (lists, router, payment, logs, actions, personal_number, shop, reveals, changes)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),

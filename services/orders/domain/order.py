@@ -107,10 +107,11 @@ class Order:
     def resend_confirmation(self, command: ResendConfirmation, shop: Shop) -> list[OrderEvent]:
         """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069).
 
-        Raises Refused: `nobody-reacts`.
+        It goes to the address of now, which may have been corrected since. Raises Refused: `nobody-reacts`.
         """
         shop.require_sender(ConfirmationRequested, CONFIRMATION)
-        shown = self.placed if command.content == "as-then" else self.now
+        to = self.placed.customer.model_copy(update={"email": self.now.customer.email})
+        shown = self.placed.model_copy(update={"customer": to}) if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
     def process(self, command: ProcessOrder, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
