@@ -50,6 +50,9 @@ REFUSALS = {
     "folder-in-use": (409, "Orders lie in the folder."),
     "wrong-cursor": (422, "The cursor is not of this list."),
     "nothing-to-pay": (409, "Nothing is missing of the payment."),
+    "no-vat-country": (422, "The shop has no VAT country."),
+    "unknown-vat-country": (422, "The VAT rates of that country are not known."),
+    "unknown-vat-class": (422, "The shop's country has no such VAT class."),
     "placed-at-impossible": (422, "The order cannot have been placed then."),
 }
 

@@ -38,7 +38,7 @@ from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.files import DocumentKind
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.order_commands import (
-    PlaceOrder,
+    PlaceOrderV2,
     PrintDocument,
     ResendConfirmation,
 )
@@ -96,12 +96,13 @@ async def place(
     request: Request,
     caller: Annotated[Caller, Depends(writer)],
     key: IdempotencyKey,
-    command: Annotated[PlaceOrder, Depends(json_body(PlaceOrder))],
+    command: Annotated[PlaceOrderV2, Depends(json_body(PlaceOrderV2))],
 ) -> Response:
     """Accept a confirmed cart. `order_id` is the caller's own UUID and makes the order idempotent for ever.
 
     Amounts are whole minor units. The order's totals are computed here; a `total` of the shop front that differs is
-    kept beside ours and flagged, never refused.
+    kept beside ours and flagged, never refused. A line says its `vat_rate`, or a `vat_class` of the shop's country
+    (`GET /v1/vat-rates`), which has its rate on the day of the order; where both are there the rate stands.
     """
     return await handled(request, caller, key, command, placed_answer)
 

@@ -18,6 +18,7 @@ from services.orders.settings import OrdersSettings
 from services.orders.shop_api import router as shop
 from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
+from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, personal_field_names
 from shared.messaging.database import Connection
 from shared.messaging.incarnations import recognise
@@ -79,7 +80,7 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(lists, router, actions, shop, documents, operators),
+        routers=(lists, router, actions, shop, vat_rates, documents, operators),
         state={"desk": desk, "repairs": messaging.repairs},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

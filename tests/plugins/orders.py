@@ -25,6 +25,7 @@ from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shop_api import router as shop
 from services.orders.shops import Shops, save_shop
+from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopSettings
@@ -120,7 +121,7 @@ async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
 def app_of(alone: OrdersAlone) -> FastAPI:
     """The HTTP face of the service."""
     state = {"pool": alone.pool, "tokens": Tokens(alone.pool, wait=30), "desk": alone.desk()}
-    return make_app("orders", [lists, router, actions, shop, documents], state=state)
+    return make_app("orders", [lists, router, actions, shop, vat_rates, documents], state=state)
 
 
 @pytest.fixture
