@@ -97,7 +97,8 @@ async def place(
     """Accept a confirmed cart. `order_id` is the caller's own UUID and makes the order idempotent for ever.
 
     Amounts are whole minor units. The order's totals are computed here; a `total` of the shop front that differs is
-    kept beside ours and flagged, never refused.
+    kept beside ours and flagged, never refused. A line says its `vat_rate`, or a `vat_class` of the shop's country
+    (`GET /v1/vat-rates`), which has its rate on the day of the order; where both are there the rate stands.
     """
     if wanted.personal_identity_number is not None:
         number = wanted.personal_identity_number

@@ -26,6 +26,7 @@ from services.orders.settings import OrdersSettings
 from services.orders.shop_api import router as shop
 from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
+from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, personal_field_names
 from shared.messaging.database import Connection
 from shared.messaging.ends import Ends
@@ -98,7 +99,10 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=components,
-        routers=(lists, router, payment, logs, actions, personal_number, shop, reveals, changes, documents, operators),
+        routers=(
+            *(lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals),
+            *(changes, documents, operators),
+        ),
         state={
             "desk": desk,
             "repairs": messaging.repairs,

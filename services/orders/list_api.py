@@ -119,7 +119,7 @@ class ListedOrder(BaseModel):
     name: str = Field(description="The customer's, or the company's.", examples=["Åsa Öberg"])
     email: str
     customer_id: str | None
-    amount: int = Field(description="What it comes to with VAT, in minor units.", examples=[22700])
+    amount: int = Field(description="The sum to pay, with VAT, in minor units.", examples=[22700])
     currency: str
     language: str
     status: str
@@ -175,7 +175,7 @@ class CustomerSums(BaseModel):
     currency: str = Field(examples=["SEK"])
     orders: int
     cancelled: int = Field(description="How many of them were cancelled.")
-    amount: int = Field(description="What those that were not come to with VAT.")
+    amount: int = Field(description="The sums to pay of those that were not.")
     paid: int = Field(description="What was captured and not refunded.")
     first: datetime
     last: datetime

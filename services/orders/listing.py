@@ -23,23 +23,25 @@ ROOT = "root"
 MAX_WORDS = 10
 MAX_NUMBER = 2**63 - 1
 
-FIELDS = """
+TO_PAY = "((body#>>'{totals,incl_vat,amount}')::bigint + coalesce((body#>>'{totals,rounding}')::bigint, 0))"
+
+FIELDS = f"""
 o.id, o.number, o.placed_at, o.version, o.tags, body->>'status' as status, body->>'internal_status' as internal_status,
 body->>'folder' as folder, body->>'processing' as processing, body->>'goods' as goods,
 body->>'payment_status' as payment_status, coalesce((body->'cancelled')::boolean, false) as cancelled,
 body->'customer'->>'full_name' as full_name, body->'customer'->>'company' as company,
 body->'customer'->>'email' as email, body->'customer'->>'customer_id' as customer_id,
-(body#>>'{totals,incl_vat,amount}')::bigint as amount, body->>'currency' as currency, body->>'language' as language,
+{TO_PAY} as amount, body->>'currency' as currency, body->>'language' as language,
 body->>'changed_at' as changed_at, body->>'changed_by' as changed_by, body->'attention' as attention
 """
 
-OF_CUSTOMER = """
+OF_CUSTOMER = f"""
 select body->>'currency' as currency, count(*) as orders, min(placed_at) as first, max(placed_at) as last,
   count(*) filter (where tags @> array['x']) as cancelled,
-  coalesce(sum((body#>>'{totals,incl_vat,amount}')::bigint) filter (where not tags @> array['x']), 0)::bigint as amount,
-  coalesce(sum((body#>>'{paid,captured}')::bigint - (body#>>'{paid,refunded}')::bigint), 0)::bigint as paid
+  coalesce(sum({TO_PAY}) filter (where not tags @> array['x']), 0)::bigint as amount,
+  coalesce(sum((body#>>'{{paid,captured}}')::bigint - (body#>>'{{paid,refunded}}')::bigint), 0)::bigint as paid
 from orders where shop = $1 and tags @> $2::text[] group by 1 order by 1
-"""
+"""  # noqa: S608 - it is a constant
 
 
 @dataclass(frozen=True)

@@ -188,19 +188,28 @@ def read_fields(text: str) -> dict[str, Any]:
 
 
 def field_from(text: str) -> tuple[str, Any]:
-    """A field and its value from `name=value`; numbers and true or false as in JSON, lists with commas or as JSON."""
+    """A field and its value from `name=value`; numbers and true or false as in JSON, lists with commas or as JSON.
+
+    Nothing after the equals sign is no value, where a field may have none.
+    """
     name, equals, value = text.partition("=")
-    kind = FIELDS.get(name, {}).get("type")
+    kind = _type_of(FIELDS.get(name, {}))
     if not equals or kind is None:
         raise NotSettings(f"{name}: expected FIELD=VALUE with one of the fields {', '.join(FIELDS)}")
     if kind == "string":
         return name, value
+    if kind == "string or null":
+        return name, value or None
     if kind == "array" and not value.startswith("["):
         return name, [part.strip() for part in value.split(",") if part.strip()]
     try:
         return name, json.loads(value)
     except ValueError:
         raise NotSettings(f"{name}: expected {kind}, got {value}") from None
+
+
+def _type_of(field: Mapping[str, Any]) -> str | None:
+    return field.get("type") or " or ".join(branch["type"] for branch in field.get("anyOf", ())) or None
 
 
 def settings_from(fields: Mapping[str, Any]) -> ShopSettings:

@@ -29,7 +29,7 @@ class OrderPayment(BaseModel):
     reference: str = Field(description="What the provider calls the payment; empty where it is at none.")
     status: PaymentStatus
     currency: Currency
-    total: int = Field(description="What the order comes to with VAT, in minor units.", examples=[17800])
+    total: int = Field(description="What there is to pay, with VAT and rounding, in minor units.", examples=[17800])
     paid: PaymentSums
     events: list[TimelineEntry] = Field(description="The entries of the order's log that are about it, oldest first.")
     after: int = Field(description="The last entry's place; ask again with it for what comes later.", examples=[2])
@@ -64,7 +64,7 @@ async def read_payment(
         reference=now.payment.reference,
         status=now.payment_status,
         currency=now.currency,
-        total=now.totals.incl_vat.amount,
+        total=now.totals.to_pay.amount,
         paid=now.paid,
         events=[
             entry_answer(n, entry, sentences.of(entry) if sentences else None, ways.get(entry.id, ()), names)

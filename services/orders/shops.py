@@ -3,6 +3,7 @@
 import time
 
 from services.orders.domain.statuses import catalogue_of, require_usable
+from services.orders.domain.vat_rates import require_known
 from shared.contracts.message import Meta, new_id, now
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
@@ -55,8 +56,9 @@ async def change_shop(
 ) -> None:
     """Store a shop's changed settings, as `save_shop` does, where its orders allow it.
 
-    Raises Refused: `status-in-use`, `status-twice`, `folder-in-use`.
+    Raises Refused: `status-in-use`, `status-twice`, `folder-in-use`, `unknown-vat-country`.
     """
+    require_known(after.vat_country)
     gone = [] if before is None else [(s.axis, s.id) for s in catalogue_of(before)]
     kept = {(status.axis, status.id) for status in catalogue_of(after)}
     gone = [each for each in gone if each not in kept]

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
-from shared.contracts.order import MAX_LINES, CheckoutSteps, PlacedContent, Units
+from shared.contracts.order import MAX_LINES, CheckoutSteps, OrderLine, PlacedContent, Units
 from shared.contracts.topics import ORDERS_COMMANDS
 from shared.contracts.values import (
     Address,
@@ -20,6 +20,7 @@ from shared.contracts.values import (
     Personal,
     Price,
     Prose,
+    VatRate,
 )
 
 
@@ -38,6 +39,25 @@ class PlaceOrder(OrderCommand, PlacedContent, type="order.place.v1"):
 
     checkout: CheckoutSteps = []  # noqa: RUF012 - pydantic copies it
     """What the customer did on the way (R125); it goes to the order's log."""
+
+
+class LineToPlace(OrderLine):
+    """What was ordered, with its VAT rate or with the class that has one on the day of the order."""
+
+    vat_rate: VatRate | None = None  # type: ignore[assignment]
+    """In per cent; where it is absent, `vat_class` says it."""
+
+    @model_validator(mode="after")
+    def _has_vat(self) -> "LineToPlace":
+        if self.vat_rate is None and self.vat_class is None:
+            raise ValueError("neither vat_rate nor vat_class is there")
+        return self
+
+
+class PlaceOrderV2(PlaceOrder, type="order.place.v2"):
+    """As `order.place.v1`, and a line may say its VAT class instead of a rate (R084)."""
+
+    lines: Annotated[list[LineToPlace], Field(min_length=1, max_length=MAX_LINES)]  # type: ignore[assignment]
 
 
 class HandleOrder(OrderCommand):

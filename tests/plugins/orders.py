@@ -33,6 +33,7 @@ from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shop_api import router as shop
 from services.orders.shops import Shops, save_shop
+from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopFact, ShopSettings
@@ -52,7 +53,7 @@ insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1
 on conflict (shop, owner) do update set body = excluded.body
 """
 KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
-ROUTERS = (lists, router, payment, logs, actions, personal_number, shop, reveals, changes)
+ROUTERS = (lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals, changes)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
