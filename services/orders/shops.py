@@ -16,7 +16,16 @@ on conflict (shop) do update set settings = excluded.settings, changed_at = cloc
 """
 FIND = "select settings from shop where shop = $1"
 LOCK = "select from shop where shop = $1 for update"
-HAS_ORDERS = "select exists (select from orders where shop = $1 and tags @> $2::text[])"
+HAS_ORDERS = """
+select exists (
+  select from (
+    select * from orders where order_keys(shop, placed_at, tags) && (
+      select order_keys_wanted($1, $2::text[], order_week(min(placed_at)), order_week(max(placed_at)))
+      from orders where shop = $1
+    ) offset 0
+  ) o where shop = $1 and tags @> $2::text[]
+)
+"""
 TAGS = {"order": "s", "line": "l", "internal": "i"}
 """As in `order_tags`."""
 LIST = "select settings from shop order by shop"

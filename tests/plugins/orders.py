@@ -1,7 +1,7 @@
 """The orders service without HTTP and without Kafka: its database, and its handlers as the kit runs them."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,12 +131,21 @@ async def orders_url(database_url: str) -> str:
 
 
 @asynccontextmanager
-async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
-    """The parts of the service on this database, with one shop, `nordic-tea`, which has mails and documents."""
-    pool = await open_pool(url, name="orders", connections=8)
-    of_numbers = await open_pool(url, name="orders-numbers", connections=2)
-    outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=0)))
-    alone = OrdersAlone(pool, outbox, Shops(keep=0), Numbers(of_numbers, block=10))
+async def orders_on(
+    url: str,
+    *,
+    keep: float = 0.0,
+    block: int = 10,
+    on_connect: Callable[[Connection], Coroutine[Any, Any, None]] | None = None,
+) -> AsyncIterator[OrdersAlone]:
+    """The parts of the service on this database, with one shop, `nordic-tea`, which has mails and documents.
+
+    What it knows it looks up each time.
+    """
+    pool = await open_pool(url, name="orders", connections=8, on_connect=on_connect)
+    of_numbers = await open_pool(url, name="orders-numbers", connections=2, on_connect=on_connect)
+    outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=keep)))
+    alone = OrdersAlone(pool, outbox, Shops(keep=keep), Numbers(of_numbers, block=block))
     await alone.save(a_shop())
     await alone.know(what_is_sent(), what_is_printed())
     yield alone
