@@ -243,6 +243,14 @@ def test_the_customer_is_told_of_a_status_that_sends_a_message_in_their_language
         assert refusal(an_order_of(1), change, Shop(shop.settings, PAID)) == "nobody-reacts"
 
 
+@pytest.mark.requirement("R038")
+def test_a_shop_whose_customers_see_no_statuses_has_them_as_its_own_reminder() -> None:
+    shop = Shop(a_shop(statuses=[Status(id="call-back", axis="order", names={"sv": "Ring upp"}, visible=False)]), PAID)
+    order, events = do(an_order_of(1), ChangeStatus(order_id=ID, status="call-back"), shop)
+    assert order.now.customer.customer_id is None
+    assert (order.now.status, [type(event).__name__ for event in events]) == ("call-back", ["StatusChanged"])
+
+
 @pytest.mark.parametrize("changes", [{"axis": "internal"}, {"visible": False}])
 def test_what_the_customer_does_not_see_sends_no_message(changes: dict[str, Any]) -> None:
     status = {"id": "x", "axis": "order", "names": {"sv": "X"}, "sends": "order-status"} | changes
