@@ -73,8 +73,9 @@ class Scene:
         return bool((await self.lane())["state"] == "idle")
 
     async def nothing_is_left(self) -> bool:
-        asked = await self.kit.count("repair", "state = 'asked'")
-        return not asked and not await self.kit.count("inbox", "\"group\" = 'notifications.repairs'")
+        if await self.kit.count("inbox", "\"group\" = 'notifications.repairs'"):
+            return False
+        return not await self.kit.count("repair", "state = 'asked'")  # it is there before it has left the inbox
 
     async def works(self) -> list[str]:
         clerk = Clerk()
