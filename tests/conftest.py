@@ -1,5 +1,7 @@
 """Every fixture lives in a plugin by its concern."""
 
+from hypothesis import settings
+
 pytest_plugins = [
     "tests.plugins.servers",
     "tests.plugins.mailboxes",
@@ -11,3 +13,7 @@ pytest_plugins = [
     "tests.plugins.buffers",
     "tests.plugins.system",
 ]
+
+# No test fails because the machine is busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

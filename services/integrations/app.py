@@ -34,6 +34,7 @@ from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.tokens_api import router as tokens
 
 MIGRATIONS = (
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -72,7 +73,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, payments_api, operators),
+        routers=(router, payments_api, tokens, operators),
         state={"repairs": messaging.repairs, "listeners": listeners},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -22,6 +22,7 @@ from shared.runtime.facts_told import FactsTold
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.tokens_api import router as tokens
 
 MIGRATIONS = (
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -62,7 +63,7 @@ async def compose(settings: NotificationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, operators),
+        routers=(router, tokens, operators),
         state={"repairs": messaging.repairs, "archive": archive},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -24,6 +24,7 @@ from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
 from services.orders.shop_api import router as shop
+from services.orders.shop_api import shops as all_shops
 from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
 from services.orders.vat_api import router as vat_rates
@@ -37,6 +38,7 @@ from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
 from shared.runtime.settings import Role
+from shared.runtime.tokens_api import router as tokens
 
 KIT = Path(shared.messaging.__path__[0])
 MIGRATIONS = (
@@ -101,7 +103,7 @@ async def compose(settings: OrdersSettings) -> Service:
         components=components,
         routers=(
             *(lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals),
-            *(changes, documents, operators),
+            *(all_shops, tokens, changes, documents, operators),
         ),
         state={
             "desk": desk,

@@ -25,12 +25,14 @@ TOKEN = re.compile(r"\Aot_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
 SCOPE = re.compile(r"\A[a-z][a-z0-9:.-]{0,63}\Z")
 LONGEST = 128
 
-INSERT = "insert into api_token (id, shop, name, scopes, hash) values ($1, $2, $3, $4, $5)"
+INSERT = "insert into api_token (id, shop, name, scopes, hash, made_by) values ($1, $2, $3, $4, $5, $6)"
 LIST = """
-select id, shop, name, scopes, created_at, revoked_at, last_used_at
+select id, shop, name, scopes, created_at, made_by, revoked_at, revoked_by, last_used_at
 from api_token where $1::text is null or shop = $1 order by shop, created_at, id
 """
-REVOKE = "update api_token set revoked_at = clock_timestamp() where id = $1 and revoked_at is null returning id"
+REVOKE = """
+update api_token set revoked_at = clock_timestamp(), revoked_by = $2 where id = $1 and revoked_at is null returning id
+"""
 FIND = """
 select id, shop, scopes, hash, coalesce(last_used_at < clock_timestamp() - interval '1 minute', true) as stale
 from api_token where id = $1 and revoked_at is null
@@ -61,11 +63,14 @@ class TokenRow:
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
+    made_by: str
+    """Empty for one from before that was kept."""
     revoked_at: datetime | None
+    revoked_by: str | None
     last_used_at: datetime | None
 
 
-async def make_token(connection: Connection, shop: str, name: str, scopes: Iterable[str]) -> str:
+async def make_token(connection: Connection, shop: str, name: str, scopes: Iterable[str], actor: str = OPERATOR) -> str:
     """Store a new token and return it, `ot_<id>_<secret>`: it is shown this once and never again.
 
     A token for any shop (`*`) is one with the scope `operator`, and the other way round. ValueError for what is
@@ -79,7 +84,7 @@ async def make_token(connection: Connection, shop: str, name: str, scopes: Itera
     if not (0 < len(shop) <= LONGEST and 0 < len(name) <= LONGEST):
         raise ValueError(f"expected a shop and a name of 1 to {LONGEST} characters")
     token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    await connection.execute(INSERT, token_id, shop, name, wanted, digest(secret))
+    await connection.execute(INSERT, token_id, shop, name, wanted, digest(secret), actor)
     return f"ot_{token_id}_{secret}"
 
 
@@ -89,9 +94,9 @@ async def list_tokens(connection: Connection, shop: str | None = None) -> list[T
     return [TokenRow(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
 
-async def revoke_token(connection: Connection, token_id: str) -> bool:
+async def revoke_token(connection: Connection, token_id: str, actor: str = OPERATOR) -> bool:
     """Revoke a token by its id; False when there is none that still worked."""
-    return await connection.fetchval(REVOKE, token_id) is not None
+    return await connection.fetchval(REVOKE, token_id, actor) is not None
 
 
 def digest(secret: str) -> bytes:
@@ -190,7 +195,7 @@ def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
             raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
         return found
 
-    caller.needs_token = True  # type: ignore[attr-defined]
+    caller.needs_token = scope  # type: ignore[attr-defined]
     return caller
 
 

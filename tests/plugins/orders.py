@@ -32,6 +32,7 @@ from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shop_api import router as shop
+from services.orders.shop_api import shops as all_shops
 from services.orders.shops import Shops, save_shop
 from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, new_id
@@ -46,6 +47,7 @@ from shared.runtime.database import Pool, open_pool, transaction
 from shared.runtime.http import make_app
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
 from shared.runtime.tokens import Tokens, make_token
+from shared.runtime.tokens_api import router as tokens
 from tests.builders import a_shop, what_is_printed, what_is_sent
 
 KNOW = """
@@ -53,7 +55,10 @@ insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1
 on conflict (shop, owner) do update set body = excluded.body
 """
 KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
-ROUTERS = (lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals, changes)
+ROUTERS = (
+    *(lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals),
+    *(all_shops, tokens, changes),
+)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
