@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.plugins.kit",
     "tests.plugins.buffers",
     "tests.plugins.system",
+    "tests.plugins.backoffice",
 ]

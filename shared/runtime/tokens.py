@@ -1,4 +1,7 @@
-"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds."""
+"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds.
+
+Whoever has none may have an actor token (`actors.py`) instead: every route that takes the one takes the other.
+"""
 
 import asyncio
 import hashlib
@@ -10,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from fastapi import Request
 
@@ -20,6 +24,7 @@ ANY_SHOP = "*"
 OPERATOR = "operator"
 """The scope of a token for any shop; it includes every other scope."""
 
+API_TOKEN = "ot_"  # noqa: S105 - what every one begins with
 TOKEN = re.compile(r"\Aot_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
 SCOPE = re.compile(r"\A[a-z][a-z0-9:.-]{0,63}\Z")
 LONGEST = 128
@@ -43,6 +48,7 @@ class Caller:
 
     shop: str
     token_id: str
+    """Empty for a person."""
     actor: str
     scopes: frozenset[str]
 
@@ -155,17 +161,24 @@ class Tokens:
         return known
 
 
+class Believes(Protocol):
+    """Says whose token this is that is no API token."""
+
+    def caller(self, token: str) -> Caller | None:
+        """None where it is nobody's."""
+
+
 def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
     """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope.
 
-    Needs `app.state.tokens`, a Tokens. It reads the header itself, since every dependency of a dependency takes time.
+    Needs `app.state.tokens`, a Tokens, and takes actor tokens where there is `app.state.actors`. It reads the header
+    itself, since every dependency of a dependency takes time.
     """
 
     async def caller(request: Request) -> Caller:
-        tokens: Tokens = request.app.state.tokens
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         given = kind.lower() == "bearer"
-        found = await tokens.caller(token.strip()) if given else None
+        found = await whose(request, token.strip()) if given else None
         if found is None:
             raise unauthorized(given=given)
         if not found.may(scope):
@@ -174,6 +187,15 @@ def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
 
     caller.needs_token = True  # type: ignore[attr-defined]
     return caller
+
+
+async def whose(request: Request, token: str) -> Caller | None:
+    """Whose token this is, of either kind."""
+    if token.startswith(API_TOKEN):
+        tokens: Tokens = request.app.state.tokens
+        return await tokens.caller(token)
+    actors: Believes | None = getattr(request.app.state, "actors", None)
+    return actors.caller(token) if actors is not None else None
 
 
 def of_one_shop(caller: Caller) -> Caller:
