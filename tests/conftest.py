@@ -10,4 +10,5 @@ pytest_plugins = [
     "tests.plugins.brokers",
     "tests.plugins.buffers",
     "tests.plugins.system",
+    "tests.plugins.backoffice",
 ]
