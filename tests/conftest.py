@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.plugins.brokers",
     "tests.plugins.buffers",
     "tests.plugins.system",
+    "tests.plugins.backoffice",
 ]
 
 # No test fails because the machine is busy.

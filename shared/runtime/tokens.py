@@ -1,4 +1,7 @@
-"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds."""
+"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds.
+
+Whoever has none may have an actor token (`actors.py`) instead: every route that takes the one takes the other.
+"""
 
 import asyncio
 import hashlib
@@ -10,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from fastapi import Request
 
@@ -21,6 +25,7 @@ ANY_SHOP = "*"
 OPERATOR = "operator"
 """The scope of a token for any shop; it includes every other scope."""
 
+API_TOKEN = "ot_"  # noqa: S105 - what every one begins with
 TOKEN = re.compile(r"\Aot_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
 SCOPE = re.compile(r"\A[a-z][a-z0-9:.-]{0,63}\Z")
 LONGEST = 128
@@ -46,6 +51,7 @@ class Caller:
 
     shop: str
     token_id: str
+    """Empty for a person."""
     actor: str
     scopes: frozenset[str]
 
@@ -176,27 +182,44 @@ class Tokens:
         return known
 
 
+class Believes(Protocol):
+    """Says whose token this is that is no API token."""
+
+    def caller(self, token: str) -> Caller | None:
+        """None where it is nobody's."""
+
+
 def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
     """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope, 429 beyond limits.
 
     Where too many tokens from an address were wrong, no others are tried than those that have worked here: whoever
-    guesses behind a proxy does not shut out the shops behind it. Needs `app.state.tokens`, a Tokens. It reads the
-    header itself, since every dependency of a dependency takes time.
+    guesses behind a proxy does not shut out the shops behind it. Needs `app.state.tokens`, a Tokens, and takes actor
+    tokens where there is `app.state.actors`. It reads the header itself, since every dependency of a dependency takes
+    time.
     """
 
     async def caller(request: Request) -> Caller:
-        tokens: Tokens = request.app.state.tokens
         given = given_token(request)
-        found = await found_with(tokens, given, request) if given is not None else None
+        found = await found_with(request, given) if given is not None else None
         if found is None:
             raise unauthorized(given=given is not None)
-        tokens.limits.count_request(found.token_id)
+        limits: Limits = request.app.state.tokens.limits
+        limits.count_request(found.token_id or found.actor)
         if not found.may(scope):
             raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
         return found
 
     caller.needs_token = scope  # type: ignore[attr-defined]
     return caller
+
+
+async def whose(request: Request, token: str) -> Caller | None:
+    """Whose token this is, of either kind."""
+    if token.startswith(API_TOKEN):
+        tokens: Tokens = request.app.state.tokens
+        return await tokens.caller(token)
+    actors: Believes | None = getattr(request.app.state, "actors", None)
+    return actors.caller(token) if actors is not None else None
 
 
 def of_one_shop(caller: Caller) -> Caller:
@@ -206,12 +229,16 @@ def of_one_shop(caller: Caller) -> Caller:
     return caller
 
 
-async def found_with(tokens: Tokens, token: str, request: Request) -> Caller | None:
-    """Look a token up, unless too many wrong ones have come from its address."""
+async def found_with(request: Request, token: str) -> Caller | None:
+    """Look a token up, unless too many wrong ones have come from its address; nobody guesses one that is signed."""
+    tokens: Tokens = request.app.state.tokens
     address = request.client.host if request.client else ""
-    if tokens.limits.wrong_tokens.wait(address) and not tokens.has_worked(token):
+    signed = not token.startswith(API_TOKEN)
+    found = await whose(request, token) if signed else None
+    if found is None and tokens.limits.wrong_tokens.wait(address) and not tokens.has_worked(token):
         tokens.limits.refuse_guessing(address)
-    found = await tokens.caller(token)
+    if not signed:
+        found = await tokens.caller(token)
     if found is None:
         tokens.limits.count_wrong_token(address)
     return found
@@ -225,9 +252,8 @@ def given_token(request: Request) -> str | None:
 
 async def still_allowed(request: Request, scope: str) -> bool:
     """Say whether the token of a request that goes on still works; while the database is away nobody has revoked it."""
-    tokens: Tokens = request.app.state.tokens
     try:
-        found = await tokens.caller(given_token(request) or "")
+        found = await whose(request, given_token(request) or "")
     except AWAY:
         return True
     return found is not None and found.may(scope)
