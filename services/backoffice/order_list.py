@@ -1,7 +1,7 @@
 """The order list (R001 to R005): folders at the side, filters and search above, and what waits for people."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
@@ -31,24 +31,17 @@ from services.backoffice.visiting import (
     page,
 )
 from services.backoffice.wanted import DAYS, NotADay, Wanted, of_view
+from shared.contracts.files import DocumentKind
 from shared.contracts.message import new_id
+from shared.contracts.order import PaymentStatus, Processing
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Identifier
 from shared.runtime.problems import Problem
 
 router = APIRouter(include_in_schema=False)
-PROCESSING = ("unprocessed", "partly", "processed")
-PAYMENTS = (
-    "none",
-    "declined",
-    "authorized",
-    "voided",
-    "partly-captured",
-    "captured",
-    "partly-refunded",
-    "refunded",
-)
-DOCUMENTS = ("order-print", "delivery-note", "pick-list")
+PROCESSING: tuple[str, ...] = get_args(Processing)
+PAYMENTS: tuple[str, ...] = get_args(PaymentStatus)
+DOCUMENTS: tuple[str, ...] = get_args(DocumentKind)
 
 
 @router.get("/orders")

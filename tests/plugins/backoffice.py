@@ -1,7 +1,6 @@
 """The back office on the real services, with one person for each role, and a browser to look at it."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,19 +16,10 @@ from deploy.local.ports import HOST
 from services.backoffice.passwords import Passwords
 from services.backoffice.people import add_person
 from shared.runtime.actors import PersonRole
+from tests.plugins.browsers import CHROMIUM, SWITCHES
 from tests.plugins.servers import apart, execute
 from tests.plugins.system import ACTOR_KEY, System
 
-CHROMIUM = shutil.which("chromium")
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PASSWORD = "a long enough password"
 SHOP = "nordic-tea"
 
