@@ -4,8 +4,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import services.backoffice
-from services.backoffice import files, guesses, order_acting, order_list, order_page, sessions, several, sign_in
+from services.backoffice import (
+    changes,
+    files,
+    guesses,
+    order_acting,
+    order_list,
+    order_page,
+    sessions,
+    several,
+    sign_in,
+)
 from services.backoffice.failures import as_pages
+from services.backoffice.live import Live
 from services.backoffice.looks import Looks
 from services.backoffice.others import Others
 from services.backoffice.passwords import Passwords
@@ -17,7 +28,10 @@ from shared.runtime.service import Service, run
 from shared.runtime.settings import Role
 
 MIGRATIONS = (("backoffice", Path(services.backoffice.__path__[0]) / "sql" / "migrations"),)
-ROUTERS = (sign_in.router, order_list.router, several.router, order_page.router, order_acting.router, files.router)
+ROUTERS = (
+    *(sign_in.router, order_list.router, several.router, changes.router),
+    *(order_page.router, order_acting.router, files.router),
+)
 
 
 async def compose(settings: BackofficeSettings) -> Service:
@@ -27,7 +41,9 @@ async def compose(settings: BackofficeSettings) -> Service:
     urls = {name: getattr(settings, f"{name}_url") for name in ("orders", "notifications", "documents", "integrations")}
     others = Others(urls, Signer(settings.actor_key.get_secret_value()), seconds=settings.call_timeout)
     idle, longest = timedelta(hours=settings.idle_hours), timedelta(hours=settings.session_hours)
+    live = Live(others)
     state = {
+        "live": live,
         "looks": Looks(https=settings.https),
         "others": others,
         "passwords": Passwords(),
@@ -39,7 +55,7 @@ async def compose(settings: BackofficeSettings) -> Service:
         "backoffice",
         settings,
         pool,
-        components={Role.WORK: [Housekeeping(pool, also=(sessions.FORGET, guesses.FORGET))]},
+        components={Role.API: [live], Role.WORK: [Housekeeping(pool, also=(sessions.FORGET, guesses.FORGET))]},
         routers=ROUTERS,
         state=state,
         migrations=MIGRATIONS,

@@ -188,10 +188,12 @@ async def read_sheet(others: Others, pool: Pool, visitor: Visitor, order_id: str
     )
 
 
-async def log_of(others: Others, visitor: Visitor, order_id: str, language: Language, *types: str) -> list[LogEntry]:
+async def log_of(
+    others: Others, visitor: Visitor, order_id: str, language: Language, *types: str, after: int = 0
+) -> list[LogEntry]:
     """The log in words, the oldest first; of these types alone where there are some. Raises Away, Refusal."""
     found: list[LogEntry] = []
-    more, after = True, 0
+    more = True
     while more and len(found) < MOST_ENTRIES:
         asked = [
             ("language", language),

@@ -1,5 +1,6 @@
 """What pages ask of orders: tolerant of fields that a newer version adds."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -48,6 +49,8 @@ class OrderPage(BaseModel):
 
     orders: list[ListedOrder]
     next: str | None
+    tag: str = ""
+    """The same as long as all that the page shows is the same."""
 
 
 class Count(BaseModel):
@@ -99,7 +102,10 @@ async def shop_of(others: Others, visitor: Visitor) -> ShopSettings:
 
 async def list_of(others: Others, visitor: Visitor, asked: Parameters) -> OrderPage:
     """A page of the list. Raises Away, Refusal."""
-    return OrderPage.model_validate_json((await others.get(ORDERS, "/v1/orders", visitor, asked)).content)
+    content = (await others.get(ORDERS, "/v1/orders", visitor, asked)).content
+    found = OrderPage.model_validate_json(content)
+    found.tag = hashlib.sha256(content).hexdigest()[:16]
+    return found
 
 
 async def folders_of(others: Others, visitor: Visitor) -> list[FolderCount]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -17,6 +18,11 @@ from shared.runtime.actors import Signer
 CONNECT_WITHIN = 1.0
 IDLE_FOR = 15.0
 """Seconds that a connection is kept idle."""
+SILENT_FOR = 40.0
+"""Seconds in which a stream of events says at least that it lives; one that does not is over."""
+MOST_STREAMS = 1_000
+PATIENCE, LONGEST_WAIT = 3, 2.0
+"""So often, and after so many seconds at most, what was too fast for a service is asked again."""
 
 UNUSABLE = {401}
 """The service does not believe who we say this is: it was told another key."""
@@ -68,7 +74,11 @@ class Others:
             service: httpx2.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False)
             for service, url in urls.items()
         }
-        self._signer = signer
+        streams = httpx2.Timeout(seconds, connect=CONNECT_WITHIN, read=SILENT_FOR)
+        self._streams = httpx2.AsyncClient(
+            timeout=streams, limits=httpx2.Limits(max_connections=MOST_STREAMS), trust_env=False
+        )
+        self._urls, self._signer = urls, signer
 
     async def get(self, service: str, path: str, whose: Visitor, parameters: Parameters | None = None) -> Answer:
         """What a service says. Raises Away, Refusal."""
@@ -90,9 +100,31 @@ class Others:
         """What became of it. Raises Away, Refusal."""
         return await self._ask(service, "DELETE", path, whose)
 
+    async def events(self, service: str, path: str, whose: Visitor) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Server-sent events, as names and data, with a token that is wholly new. Raises Away where they end badly."""
+        headers = {"Authorization": f"Bearer {self._token(service, whose, anew=True)}", "Accept": "text/event-stream"}
+        name = ""
+        try:
+            async with self._streams.stream("GET", f"{self._urls[service]}{path}", headers=headers) as answer:
+                if not answer.is_success:
+                    log.warning("service away", service=service, path=path, status=answer.status_code)
+                    raise Away(service)
+                async for line in answer.aiter_lines():
+                    field, _, value = line.partition(": ")
+                    if field == "event":
+                        name = value
+                    elif field == "data":
+                        yield name, json.loads(value)
+        except (httpx2.HTTPError, ValueError) as error:
+            raise Away(service) from error
+
     async def close(self) -> None:
         """Closes the connections."""
-        await asyncio.gather(*(http.aclose() for http in self._http.values()))
+        await asyncio.gather(*(http.aclose() for http in (*self._http.values(), self._streams)))
+
+    def _token(self, service: str, whose: Visitor, *, anew: bool = False) -> str:
+        roles = [whose.role] if whose.role else []
+        return self._signer.sign(service, whose.id, whose.shop or "*", roles, at=time.time() if anew else None)
 
     async def _ask(
         self,
@@ -104,15 +136,25 @@ class Others:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        token = self._signer.sign(service, whose.id, whose.shop or "*", [whose.role] if whose.role else [])
-        sent = {"Authorization": f"Bearer {token}", **(headers or {})}
+        sent = {"Authorization": f"Bearer {self._token(service, whose)}", **(headers or {})}
         inject(sent)
         try:
             answer = await self._http[service].request(method, path, json=body, headers=sent)
+            for _ in range(PATIENCE):
+                if answer.status_code != httpx2.codes.TOO_MANY_REQUESTS:
+                    break
+                await asyncio.sleep(wait_of(answer))
+                answer = await self._http[service].request(method, path, json=body, headers=sent)
         except httpx2.HTTPError as error:
             log.warning("service away", service=service, path=path.partition("?")[0], error=type(error).__name__)
             raise Away(service) from error
         return read(service, path, answer)
+
+
+def wait_of(answer: httpx2.Response) -> float:
+    """Seconds that the service wants us to wait, as far as anybody in front of a page waits."""
+    said = answer.headers.get("retry-after", "")
+    return min(float(said) if said.isdecimal() else LONGEST_WAIT, LONGEST_WAIT)
 
 
 def read(service: str, path: str, answer: httpx2.Response) -> Answer:

@@ -81,8 +81,8 @@ class Sessions:
             await connection.execute(BEGIN, digest(secret), person_id, secrets.token_urlsafe(24), shop, self._longest)
         return secret
 
-    async def find(self, secret: str) -> Visitor | None:
-        """Whose session this is."""
+    async def find(self, secret: str, *, used: bool = True) -> Visitor | None:
+        """Whose session this is; without `used` it is looked at only, and does not last longer for it."""
         if not secret or len(secret) > LONGEST:
             return None
         session = digest(secret)
@@ -90,7 +90,7 @@ class Sessions:
             row = await connection.fetchrow(FIND, session, self._idle)
             if row is None:
                 return None
-            if row["stale"]:
+            if used and row["stale"]:
                 await connection.execute(SEEN, session)
         roles = dict(said.split(" ") for said in row["roles"])
         shop = row["shop"] if row["shop"] in roles or ANY_SHOP in roles else None

@@ -95,6 +95,15 @@ async def somebody(request: Request) -> Visitor:
     return visitor
 
 
+async def watching(request: Request) -> Visitor:
+    """Whose page asks by itself: that does not keep a session alive. Raises Problem, 401, where there is none."""
+    visitor = await sessions_of(request).find(read_cookie(request, "session"), used=False)
+    if visitor is None or visitor.shop is None:
+        raise Problem(401, "unauthorized", "Nobody has signed in, or no longer.")
+    request.state.visitor = visitor
+    return visitor
+
+
 async def at_work(request: Request) -> Visitor:
     """Who has signed in and works in a shop. Raises SignInNeeded, ShopNeeded."""
     visitor = await somebody(request)
@@ -116,6 +125,7 @@ def who_may(scope: str) -> Callable[..., Awaitable[Visitor]]:
 
 Somebody = Annotated[Visitor, Depends(somebody)]
 AtWork = Annotated[Visitor, Depends(at_work)]
+Watching = Annotated[Visitor, Depends(watching)]
 Handler = Annotated[Visitor, Depends(who_may("orders:write"))]
 
 
