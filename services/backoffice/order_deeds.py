@@ -15,6 +15,8 @@ UNITS = "units."
 """Before a line's id, in the name of the field that says how many of it."""
 NUMBER = re.compile(r"[0-9]{0,9}")
 LARGEST = 10**13
+ANSWERS = ("happened", "again", "let-be")
+"""What a person can say of a call that may have happened or not."""
 ADDRESS = ("full_name", "company", "street", "street2", "postal_code", "city", "region", "country")
 CONTACT = ("full_name", "company", "email", "phone")
 
@@ -127,6 +129,30 @@ def comment_of(form: Form, _order: OrderSnapshot) -> Body:
     return {"text": form.one("text").replace("\r\n", "\n")}
 
 
+def skipped(form: Form, _order: OrderSnapshot) -> Body:
+    """Something is let be, for a reason. Raises NotSo."""
+    if not form.one("reason").strip():
+        raise NotSo("no-reason")
+    return {"entry_id": form.one("entry"), "reason": form.one("reason").strip()}
+
+
+def settled(form: Form, _order: OrderSnapshot) -> Body:
+    """Whether something happened, and where it did not, whether it is done again. Raises NotSo."""
+    answer = form.one("answer")
+    if answer not in ANSWERS:
+        raise NotSo("no-answer")
+    happened = answer == "happened"
+    again = None if happened else answer == "again"
+    return {"entry_id": form.one("entry"), "happened": happened, "again": again, "reason": form.one("reason").strip()}
+
+
+def readdressed(form: Form, _order: OrderSnapshot) -> Body:
+    """A mail goes to another address. Raises NotSo."""
+    if not form.one("email").strip():
+        raise NotSo("no-address")
+    return {"entry_id": form.one("entry"), "email": form.one("email").strip()}
+
+
 def field(name: str, *, empty: bool = False) -> Callable[[Form, OrderSnapshot], Body]:
     """One field as it is; with `empty`, nothing is none."""
     return lambda form, _: {name: (form.one(name) or None) if empty else form.one(name)}
@@ -171,6 +197,10 @@ DEEDS: Mapping[str, Deed] = {
         Deed("customer", "customer", field("customer_id", empty=True)),
         Deed("message", "messages", message_of, "send-message"),
         Deed("line-status", "line-status", _lines),
+        Deed("skip", "skip", skipped),
+        Deed("settle", "settle", settled),
+        Deed("fix-address-and-send", "fix-address-and-send", readdressed),
+        Deed("retry", "retry", lambda form, _: {"entry_id": form.one("entry")}, in_place=True),
         Deed("status", "status", field("status"), in_place=True),
         Deed("internal-status", "internal-status", field("status", empty=True), in_place=True),
         Deed("folder", "folder", field("folder", empty=True), in_place=True),
@@ -182,5 +212,7 @@ MOVES = ("ship", "deliver", "back-order", "return", "claim", "credit")
 """Beside processing and cancelling, what happens to units."""
 SYSTEMS = ("capture", "refund", "void", "book-shipment", "cancel-shipment", "transfer")
 """What the shop's connected systems do (R075)."""
-WITH_REASON = frozenset({*MOVES, "cancel", "confirm-payment", "refund"})
+REPAIRS = ("skip", "settle", "fix-address-and-send")
+"""What is done about an entry of the log, beside trying again (R205)."""
+WITH_REASON = frozenset({*MOVES, "cancel", "confirm-payment", "refund", "skip", "settle"})
 WITH_AMOUNT = frozenset({"confirm-payment", "capture", "refund"})

@@ -12,6 +12,12 @@ DEEPEST = 3
 """Effects of effects are indented so far and no further."""
 
 
+class Repair(BaseModel):
+    """A way out of what an entry tells of (R205)."""
+
+    action: str
+
+
 class LogEntry(BaseModel):
     """An entry as orders tells of it."""
 
@@ -27,6 +33,7 @@ class LogEntry(BaseModel):
     parameters: dict[str, Any]
     data: dict[str, Any]
     text: str | None = None
+    repairs: list[Repair] = []
 
     @property
     def kind(self) -> str:

@@ -24,6 +24,10 @@ MOST_ENTRIES = 2_000
 PERSON = "person/"
 WAITING = {"expected", "waiting"}
 WORRIES = {"failed", "unknown", "overdue"}
+NO_MORE = {"asked-again", "let-be"}
+"""Why something that was not done needs nobody: a person has seen to it."""
+OF_THE_LOG = {*WORRIES, "given-up"}
+"""What orders calls an order for what stands on its log."""
 T = TypeVar("T")
 
 
@@ -134,10 +138,26 @@ class Sheet:
         return self.names.get(actor, actor)
 
     @property
+    def troubles(self) -> list[LogEntry]:
+        """Entries that tell of something that can be put right now, the newest first."""
+        return [entry for entry in reversed(self.entries) if entry.repairs]
+
+    @property
     def worries(self) -> list[tuple[Promise, LogEntry | None]]:
-        """Promises that need a person, each with the entry that said so."""
+        """Other promises that need a person, each with the entry that said so."""
+        told = {entry.id for entry in self.troubles} | {entry.data.get("promise") for entry in self.troubles}
         said = {entry.id: entry for entry in self.entries}
-        return [(each, said.get(each.entry_id or "")) for each in self.promises if each.state in WORRIES]
+        open_ones = (each for each in self.promises if each.state in WORRIES and each.reason not in NO_MORE)
+        return [(each, said.get(each.entry_id or "")) for each in open_ones if not {each.entry_id, each.what} & told]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the order needs a person, without what the log's own entries say."""
+        return [word for word in self.order.attention if word not in OF_THE_LOG or not (self.troubles or self.worries)]
+
+    def entry(self, entry_id: str) -> LogEntry | None:
+        """One of the log, by its id."""
+        return next((entry for entry in self.entries if entry.id == entry_id), None)
 
     @property
     def waits(self) -> list[Promise]:

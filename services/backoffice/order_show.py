@@ -41,6 +41,7 @@ class Asked:
 
     do: str = ""
     line: str = ""
+    entry: str = ""
     kind: str = ""
     done: str = ""
     again: int = 0
@@ -61,6 +62,9 @@ def show(
     language, order = language_of(request), sheet.order
     formats = Formats(language, sheet.shop.time_zone)
     doing = DEEDS.get(tried.deed if tried else asked.do)
+    about = sheet.entry(tried.form.one("entry") if tried else asked.entry)
+    if doing and doing.name in order_deeds.REPAIRS and about is None:
+        doing = None
 
     def typed(deed: str, name: str, otherwise: str = "") -> str:
         return tried.form.one(name) if tried and tried.deed == deed else otherwise
@@ -95,6 +99,7 @@ def show(
         kinds=[kind for kind in order_log.KINDS if kind in kinds],
         tree=order_log.as_tree(entries) if len(entries) == len(sheet.entries) else None,
         entries=entries,
+        about=about,
         causes=order_log.causes(sheet.entries),
         of_kind=lambda kind: [entry for entry in sheet.entries if entry.kind == kind],
         as_moment=as_moment,
