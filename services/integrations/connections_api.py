@@ -155,7 +155,7 @@ async def list_health(
     if shop not in {None, wanted}:
         return ConnectionPage(connections=[], next=None)
     place = None if after is None else (after.split("/")[0], after.split("/")[1])
-    async with connected(request.app.state.pool) as connection:
+    async with connected(request.app.state.keyed_pool) as connection:
         found = await read_health(connection, wanted, after=place, limit=limit + 1)
     return page_of(found, limit)
 

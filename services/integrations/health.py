@@ -22,9 +22,9 @@ READ = """
 select c.shop, c.kind, c.provider, c.url, c.capture, c.changed_at, h.answered_at, h.troubled_at, h.trouble,
   h.webhook_at, h.forged_at, h.forged, h.checked_at, h.checked, h.checked_ms,
   (select count(*) from effect e where e.shop = c.shop and e."group" = g and e.state = 'done'
-    and e.started_at > clock_timestamp() - make_interval(hours => $5)) as done,
+    and e.started_at > now() - make_interval(hours => $5)) as done,
   (select count(*) from effect e where e.shop = c.shop and e."group" = g and e.state = 'failed'
-    and e.started_at > clock_timestamp() - make_interval(hours => $5)) as failed,
+    and e.started_at > now() - make_interval(hours => $5)) as failed,
   (select count(*) from effect e where e.shop = c.shop and e."group" = g and e.state = 'unknown') as unknown,
   (select max(e.started_at) from effect e where e.shop = c.shop and e."group" = g and e.state = 'done') as done_at,
   f.failed_at, f.failed_reason,
@@ -41,11 +41,14 @@ left join lateral (
 cross join lateral (
   select count(*) as left_alone_by, min(since) as left_alone_since from connection_left_alone x
   where x."group" = g and x.connection = c.provider || ':' || c.shop
-    and x.said_at > clock_timestamp() - make_interval(secs => $6)) a
+    and x.said_at > now() - make_interval(secs => $6)) a
 where ($1::text is null or c.shop = $1) and ($2::text is null or (c.shop, c.kind) > ($2, $3::text))
 order by c.shop, c.kind limit $4
 """
-"""One statement for all of them; each count and each last one by an index."""
+"""One statement for all of them; each count and each last one by an index, on a connection that plans by keys alone.
+
+`now()`, and not the clock: what stands still while the statement runs can be looked up by a key.
+"""
 
 
 @dataclass(frozen=True)

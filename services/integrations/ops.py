@@ -22,6 +22,7 @@ from services.integrations.connections import (
     save_connection,
 )
 from services.integrations.health import Health, read_health
+from shared.messaging.database import KEYS_ONLY
 from shared.messaging.outbox import Outbox
 from shared.messaging.sealing import Seal
 from shared.messaging.wakeup import Bell
@@ -159,6 +160,8 @@ async def _list(database: Database, shop: str) -> list[asyncpg.Record]:
 
 async def _health(database: Database, shop: str) -> list[Health]:
     async with connected(database, MIGRATIONS) as connection:
+        for name, value in KEYS_ONLY.items():
+            await connection.execute("select set_config($1, $2, false)", name, value)
         return await read_health(connection, shop or None, limit=MOST)
 
 

@@ -122,15 +122,21 @@ def told(
     return json.dumps({"id": "evt_1", "type": f"{kind}.{status}", "data": data}).encode()
 
 
-@pytest.fixture
-async def door(database_url: str) -> AsyncIterator[Door]:
-    """The HTTP face of two shops that have connected payment and shipping."""
+async def make_tables(database_url: str) -> None:
+    """The tables of integrations, in a life that is told from others."""
     plain = await asyncpg.connect(database_url)
     await migrate(plain, FOLDERS)
     await plain.execute("insert into relay (incarnation) values (1790000000) on conflict do nothing")
     await plain.execute("update relay set incarnation = 1790000000")
     await plain.close()
+
+
+@pytest.fixture
+async def door(database_url: str) -> AsyncIterator[Door]:
+    """The HTTP face of two shops that have connected payment and shipping."""
+    await make_tables(database_url)
     pool, seal = await open_pool(database_url, name="integrations", connections=8), Seal([KEY])
+    keyed = await open_pool(database_url, name="integrations kit", connections=2, keys_only=True)
     async with transaction(pool) as connection:
         for shop in SHOPS:
             new = Connection(shop, "payment", "sandbox", "http://127.0.0.1:1", "sk_sandbox_x", SECRET)
@@ -148,7 +154,8 @@ async def door(database_url: str) -> AsyncIterator[Door]:
         "shipping": Listener(shipping, "/integrations/shipping", carriers, shipping_news),
     }
     tokens = Tokens(pool, wait=30)
-    state = {"pool": pool, "listeners": listeners, "tokens": tokens, "checks": checks, "pulse": pulse}
+    mine = {"listeners": listeners, "checks": checks, "pulse": pulse}
+    state = {"pool": pool, "keyed_pool": keyed, "tokens": tokens, **mine}
     app = make_app("integrations", [router, payments, connections], state=state)
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://integrations.example") as client:
@@ -156,4 +163,5 @@ async def door(database_url: str) -> AsyncIterator[Door]:
     await accounts.close()
     await carriers.close()
     await systems.close()
+    await keyed.close()
     await pool.close()
