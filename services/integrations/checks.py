@@ -69,7 +69,7 @@ class Checks:
         """
         await self._claim(shop, kind)
         checked = await self._ask(shop, kind)
-        await self._pulse.turn()
+        await self._pulse.write_down()
         async with connected(self._pool) as connection:
             at = await connection.fetchval(RECORD, shop, kind, checked.word, checked.ms)
         if at is None:

@@ -95,6 +95,12 @@ class Pulse(Periodic):
 
     async def turn(self) -> bool:
         """Writes."""
+        await self.write_down()
+        await self._say_who_is_left_alone()
+        return False
+
+    async def write_down(self) -> None:
+        """Writes what was heard; what cannot be written stays for the next time."""
         heard, self._heard = self._heard, {}
         written = False
         try:
@@ -103,8 +109,6 @@ class Pulse(Periodic):
         finally:
             if not written:
                 self._heard = {key: heard.get(key, {}) | self._heard.get(key, {}) for key in heard | self._heard}
-        await self._say_who_is_left_alone()
-        return False
 
     def _note(self, shop: str, kind: Kind, what: What, word: str) -> None:
         self._heard.setdefault((shop, kind), {})[what] = time.monotonic(), word
