@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
@@ -126,6 +126,37 @@ class CheckOutcome(BaseModel):
     detail: str = Field(description="For people; empty where it works.", examples=[""])
 
 
+EXAMPLE: dict[str, Any] = {
+    "shop": "nordic-tea",
+    "kind": "payment",
+    "provider": "sandbox",
+    "host": "api.provider.example",
+    "capture": "when-shipped",
+    "changed_at": "2026-11-20T09:12:40Z",
+    "state": "troubled",
+    "last_answer_at": "2026-11-24T18:30:02Z",
+    "last_trouble_at": "2026-11-24T18:31:47Z",
+    "last_trouble": "failing",
+    "calls": {
+        "done": 41,
+        "failed": 1,
+        "unknown": 0,
+        "last_done_at": "2026-11-24T18:30:01Z",
+        "last_failed_at": "2026-11-24T16:02:11Z",
+        "last_failed_reason": "card-declined",
+    },
+    "orders": {"waiting": 7, "blocked": 0},
+    "breaker": {"open_in": 1, "since": "2026-11-24T18:31:47Z"},
+    "webhooks": {
+        "last_genuine_at": "2026-11-24T18:30:01Z",
+        "last_not_genuine_at": "2026-11-19T23:50:08Z",
+        "not_genuine": "wrong-signature",
+    },
+    "last_check": {"at": "2026-11-20T09:13:02Z", "outcome": "answered", "ms": 84},
+}
+LISTED = {"content": {"application/json": {"example": {"connections": [EXAMPLE], "next": "nordic-tea/payment"}}}}
+CHECKED = {"content": {"application/json": {"example": EXAMPLE["last_check"] | {"detail": ""}}}}
+
 Of = Annotated[
     ShopId | None, Query(description="Only of this shop. A token of any shop sees all, one of a shop its own alone.")
 ]
@@ -141,7 +172,7 @@ async def checker(caller: Annotated[Caller, Depends(authenticated("connections:w
     return caller
 
 
-@router.get("", summary="List connections and how they are")
+@router.get("", summary="List connections and how they are", responses={200: LISTED})
 async def list_health(
     request: Request,
     caller: Annotated[Caller, Depends(reader)],
@@ -163,7 +194,7 @@ async def list_health(
 @router.post(
     "/{kind}/check",
     summary="Check whether a connection works",
-    responses={404: UNKNOWN, 409: NO_ADAPTER, 429: TOO_SOON, 503: NO_KEY},
+    responses={200: CHECKED, 404: UNKNOWN, 409: NO_ADAPTER, 429: TOO_SOON, 503: NO_KEY},
 )
 async def check(
     request: Request, caller: Annotated[Caller, Depends(checker)], kind: Kind, *, shop: Of = None

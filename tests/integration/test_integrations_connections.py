@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from services.integrations.connections import Connections, remove_connection
+from services.integrations.connections_api import CheckOutcome, ConnectionPage
 from services.integrations.erp.sandbox import SandboxErp
 from services.integrations.health import READ, read_health
 from services.integrations.payment.port import Move
@@ -271,6 +272,40 @@ async def test_an_operator_sees_all_shops_page_by_page_and_a_shop_its_own_alone(
     assert [each["shop"] for each in await listed(door, "other-shop")] == ["other-shop"] * 2
     assert await listed(door, "other-shop", shop="nordic-tea") == []
     assert await listed(door, "other-shop", after="a/payment", limit=200) == await listed(door, "other-shop")
+
+
+@pytest.mark.parametrize("wanted", [{"limit": "0"}, {"limit": "201"}, {"after": "nordic-tea"}, {"after": "\x00/erp"}])
+@pytest.mark.parametrize("more", [{}, {"shop": "nordic-tea"}])
+async def test_what_cannot_be_meant_is_refused(door: Door, wanted: dict[str, str], more: dict[str, str]) -> None:
+    async with await door.caller("nordic-tea", "connections:read") as caller:
+        answer = await caller.get("/v1/connections", params=wanted | more)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+        assert (
+            await caller.get("/v1/connections", params={"shop": "\ud800".encode("utf-8", "surrogatepass")})
+        ).is_error
+
+
+async def test_the_document_shows_what_is_answered(door: Door) -> None:
+    paths = door.app.openapi()["paths"]
+    listed_example = example_of(paths["/v1/connections"]["get"])
+    page = ConnectionPage.model_validate(listed_example, extra="forbid")
+    assert page.model_dump(mode="json") == listed_example
+    check = paths["/v1/connections/{kind}/check"]["post"]
+    assert CheckOutcome.model_validate(example_of(check), extra="forbid").outcome == "answered"
+    problems = {
+        status: answer["content"]["application/problem+json"]["example"]["type"].removeprefix("/problems/")
+        for status, answer in check["responses"].items()
+        if status != "200"
+    }
+    assert {status: problems[status] for status in ("404", "409", "429")} == {
+        "404": "unknown-connection",
+        "409": "no-adapter",
+        "429": "checked-just-now",
+    }
+
+
+def example_of(operation: dict[str, Any]) -> Any:
+    return operation["responses"]["200"]["content"]["application/json"]["example"]
 
 
 async def test_however_many_connections_there_are_it_is_one_statement_by_keys(door: Door) -> None:
