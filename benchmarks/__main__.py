@@ -1,6 +1,8 @@
 """`python -m benchmarks [NAME ...]`: each figure beside its bare reference, measured in turn on the same servers."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +26,7 @@ from benchmarks import (
     relay,
     snapshot,
     story,
+    the_list,
 )
 from benchmarks.rounds import progress
 from benchmarks.rows import Row, table, the_load, the_machine
@@ -45,12 +48,13 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "member": member.measure,
     "snapshot": snapshot.measure,
     "story": story.measure,
+    "list": the_list.measure,
     "idle": idle.measure,
     "memory": memory.measure,
     "first-order": first_order.measure,
     "first-order-cold": first_order.measure_cold,
 }
-ONLY_BY_NAME = {"first-order-cold", "memory"}
+ONLY_BY_NAME = {"first-order-cold", "list", "memory"}
 NAMES = f"Of {', '.join(BENCHMARKS)}; without one all but {', '.join(sorted(ONLY_BY_NAME))}."
 
 
@@ -59,8 +63,16 @@ def main(
     *,
     orders: Annotated[
         int | None,
-        typer.Option(help=f"For story and memory, in place of {story.ORDERS:,} and {memory.ORDERS:,}.", min=1),
+        typer.Option(
+            help=f"For story, memory, list: in place of {story.ORDERS:,}, {memory.ORDERS:,}, {the_list.ORDERS:,}.",
+            min=1,
+        ),
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="For list: a folder with CSV files of orders, whose lines it takes.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="For list: its database stays in the cache.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="For list: one that stayed there is made anew.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work and no warm-up: does it run?")] = False,
 ) -> None:
     """Measure on the servers named by TEST_DATABASE_URL and TEST_KAFKA, else on ones started for this alone."""
@@ -69,13 +81,13 @@ def main(
     if unknown:
         raise typer.BadParameter(f"there is no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     configure_logging("benchmarks", "error")
-    uvloop.run(_run(chosen, quick=quick, orders=orders))
+    uvloop.run(_run(chosen, the_world(quick=quick, orders=orders, data=data, keep=keep, fresh=fresh)))
 
 
-async def _run(names: list[str], *, quick: bool, orders: int | None) -> None:
+async def _run(names: list[str], whole: AbstractAsyncContextManager[World]) -> None:
     rows: list[Row] = []
     progress("starting the servers …")
-    async with the_world(quick=quick, orders=orders) as world:
+    async with whole as world:
         progress("")
         print(await the_machine(world.postgres_url))
         for name in names:
@@ -85,7 +97,7 @@ async def _run(names: list[str], *, quick: bool, orders: int | None) -> None:
             for row in measured:
                 print(row.text(), flush=True)
     print(f"\n{table(rows)}")
-    if quick:
+    if world.quick:
         print("\nA quick run: these figures mean nothing.")
 
 

@@ -22,7 +22,7 @@ TABLES = {"orders": 1, "timeline": 1, "timeline_head": 1, "stream": 2, "announce
 """What an order leaves behind, and how many rows of it."""
 COLUMNS = """
 select attname, format_type(atttypid, atttypmod) as kind from pg_attribute
-where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum
+where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = '' order by attnum
 """
 
 
@@ -83,11 +83,13 @@ class Copied:
     async def of(cls, connection: asyncpg.Connection, table: str, each: int) -> "Copied":
         """Reads the rows, and makes the empty table."""
         name = f"bare_{table}"
-        await connection.execute(f"create table {name} (like {table} including defaults including indexes)")
-        kinds = [row["kind"] for row in await connection.fetch(COLUMNS, table)]
-        unnested = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
-        rows = await connection.fetch(f"select * from {table} limit {each * ORDERS}")  # noqa: S608 - named above
-        insert = f"insert into {name} select * from unnest({unnested})"  # noqa: S608 - named above
+        like = "including defaults including generated including indexes"
+        await connection.execute(f"create table {name} (like {table} {like})")
+        columns = await connection.fetch(COLUMNS, table)
+        names = ", ".join(row["attname"] for row in columns)
+        unnested = ", ".join(f"${number}::{row['kind']}[]" for number, row in enumerate(columns, 1))
+        rows = await connection.fetch(f"select {names} from {table} limit {each * ORDERS}")  # noqa: S608 - named above
+        insert = f"insert into {name} ({names}) select * from unnest({unnested})"  # noqa: S608 - named above
         return cls(name, insert, each, list(zip(*rows, strict=True)))
 
     async def put(self, connection: asyncpg.Connection, begin: int, end: int) -> None:

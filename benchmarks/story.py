@@ -199,7 +199,7 @@ async def the_shop(world: World, whole: Whole) -> AsyncIterator[Shop]:
         heard = Heard()
         await undo.enter_async_context(_reading(log, heard))
         front = ShopFront(orders, producer, whole.tokens, topic_prefix=whole.prefix)
-        checkout = Checkout(pay, {shop.shop: key_of("payment", shop.shop) for shop in SHOPS})
+        checkout = Checkout(pay, SHOPS, {shop.shop: key_of("payment", shop.shop) for shop in SHOPS})
         yield Shop(front, checkout, heard, connection)
 
 

@@ -44,7 +44,12 @@ class World:
     postgres_pid: int | None = None
     kafka_pid: int | None = None
     orders: int | None = None
-    """How many orders are placed where whole orders are, if somebody said so."""
+    """How many orders are placed where whole orders are, and how many the list has, if somebody said so."""
+    data: Path | None = None
+    """CSV files whose lines the list's orders have."""
+    keep: bool = False
+    fresh: bool = False
+    """Whether the list's database stays for the next run, and whether one that stayed is made anew."""
 
     def size(self, count: int) -> int:
         """So many things, or a tenth of them."""
@@ -145,7 +150,9 @@ class Running:
 
 
 @asynccontextmanager
-async def the_world(*, quick: bool, orders: int | None = None) -> AsyncIterator[World]:
+async def the_world(
+    *, quick: bool, orders: int | None = None, data: Path | None = None, keep: bool = False, fresh: bool = False
+) -> AsyncIterator[World]:
     """The servers named by TEST_DATABASE_URL and TEST_KAFKA; each that is not named is started for this run alone."""
     folder = cache_folder() / "benchmarks"
     database_url, broker = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_KAFKA")
@@ -166,7 +173,7 @@ async def the_world(*, quick: bool, orders: int | None = None) -> AsyncIterator[
             started = await kafka.start(folder / "kafka", *ports, folder / "logs" / "kafka.log")
             undo.push_async_callback(started.stop)
             broker, broker_pid = started.bootstrap, started.process.pid
-        yield World(database_url, broker, folder, quick, database_pid, broker_pid, orders)
+        yield World(database_url, broker, folder, quick, database_pid, broker_pid, orders, data, keep, fresh)
 
 
 async def _execute(url: str, statement: str) -> None:

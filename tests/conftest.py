@@ -1,5 +1,7 @@
 """Every fixture lives in a plugin by its concern."""
 
+from hypothesis import settings
+
 pytest_plugins = [
     "tests.plugins.servers",
     "tests.plugins.mailboxes",
@@ -10,4 +12,9 @@ pytest_plugins = [
     "tests.plugins.brokers",
     "tests.plugins.buffers",
     "tests.plugins.system",
+    "tests.plugins.backoffice",
 ]
+
+# No test fails because the machine is busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

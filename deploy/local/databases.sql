@@ -11,3 +11,6 @@ revoke all on database documents from public;
 create role integrations login password 'integrations';
 create database integrations owner integrations;
 revoke all on database integrations from public;
+create role backoffice login password 'backoffice';
+create database backoffice owner backoffice;
+revoke all on database backoffice from public;

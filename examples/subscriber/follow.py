@@ -70,8 +70,9 @@ def keep(state: sqlite3.Connection, event: dict[str, Any]) -> None:
     """Keeps what the order is now, unless the event is a duplicate or of a type that means nothing to us."""
     if event["type"] in KNOWN:
         stream = event["source"], event["subject"], event["sequence"]
-        cost = event["data"]["order"]["totals"]["incl_vat"]
-        state.execute(KEEP, (*stream, event["shop"], cost["currency"], cost["amount"]))
+        totals = event["data"]["order"]["totals"]
+        to_pay = totals["incl_vat"]["amount"] + totals.get("rounding", 0)
+        state.execute(KEEP, (*stream, event["shop"], totals["incl_vat"]["currency"], to_pay))
 
 
 async def follow() -> None:

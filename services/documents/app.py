@@ -21,6 +21,7 @@ from shared.runtime.facts_told import FactsTold
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.tokens_api import router as tokens
 
 MIGRATIONS = (
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -39,6 +40,7 @@ async def compose(settings: DocumentsSettings) -> Service:
     press = Press(seconds=settings.print_timeout, presses=settings.presses)
     files, archive = Files(settings.store), Archive(pool)
     messaging.work_outside([documents], {Printing: Printing(Facts(pool), press, files, archive)})
+    messaging.take_repairs()
     messaging.work_beside(
         FactsTold(pool, messaging.outbox, ShopLooks, lambda shop: looks_of(shop, settings.promised_within))
     )
@@ -48,7 +50,7 @@ async def compose(settings: DocumentsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, operators),
+        routers=(router, tokens, operators),
         state={"repairs": messaging.repairs, "archive": archive, "files": files, "links": links},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

@@ -37,6 +37,7 @@ from shared.runtime.database import open_pool
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.tokens_api import router as tokens
 
 MIGRATIONS = (
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -79,6 +80,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
     messaging.work_outside([erp], {Handover: Handover(effects, systems, **terms)}, source="/integrations/erp")
     messaging.run_everywhere(pulse)
     messaging.work_beside(Watch(pool, late_after=late_after))
+    messaging.take_repairs()
     listeners = {
         "payment": Listener(payment, "/integrations/payment", payments, payment_news),
         "shipping": Listener(shipping, "/integrations/shipping", carriers, shipping_news),
@@ -88,7 +90,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, payments_api, connections_api, operators),
+        routers=(router, payments_api, connections_api, tokens, operators),
         state={
             "repairs": messaging.repairs,
             "listeners": listeners,

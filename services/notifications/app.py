@@ -22,6 +22,7 @@ from shared.runtime.facts_told import FactsTold
 from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
+from shared.runtime.tokens_api import router as tokens
 
 MIGRATIONS = (
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -53,6 +54,7 @@ async def compose(settings: NotificationsSettings) -> Service:
     effects = Effects(keyed, seal=Seal.from_setting(settings.sealing_keys))
     outgoing = Outgoing(effects, Facts(pool), renderer, post, archive, sending)
     messaging.work_outside([notifications], {Outgoing: outgoing})
+    messaging.take_repairs()
     messaging.work_beside(
         FactsTold(pool, messaging.outbox, ShopMessages, lambda shop: messages_of(shop, settings.promised_within))
     )
@@ -61,7 +63,7 @@ async def compose(settings: NotificationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, operators),
+        routers=(router, tokens, operators),
         state={"repairs": messaging.repairs, "archive": archive},
         migrations=MIGRATIONS,
         checks=messaging.checks(),

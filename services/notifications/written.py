@@ -8,9 +8,8 @@ import nh3
 from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict
 
-TAGS = set("a b blockquote br code div em h1 h2 h3 h4 hr i li ol p pre s small span strong sub sup u ul".split())
-TAGS |= {"table", "tbody", "td", "th", "thead", "tr"}
-SCHEMES = {"https", "http", "mailto", "tel"}
+from shared.runtime.presentation.written import clean_html
+
 ENDS_A_CELL = re.compile(r"</(?:td|th)>", re.IGNORECASE)
 ENDS_A_LINE = re.compile(r"<(?:br|hr)\b[^>]*>|</(?:p|div|li|tr|h[1-4]|blockquote|pre|table)>", re.IGNORECASE)
 BLANKS = re.compile(r"[ \t\r\f\v]+")
@@ -32,11 +31,6 @@ class Written(BaseModel):
     def as_html(self) -> Markup:
         """How it looks."""
         return text_as_html(self.text) if self.format == "plain" else clean_html(self.text)
-
-
-def clean_html(text: str) -> Markup:
-    """The HTML with formatting and links alone: no pictures, scripts, forms or styles, and what they say not either."""
-    return Markup(nh3.clean(text, tags=TAGS, attributes={"a": {"href"}}, url_schemes=SCHEMES))  # noqa: S704 - it is clean
 
 
 def html_as_text(text: str) -> str:

@@ -29,13 +29,17 @@ from shared.contracts.order_commands import (
     CreditUnits,
     DeleteComment,
     DeliverUnits,
+    FixAddressAndSend,
     HandleOrder,
     MoveToFolder,
     ProcessOrder,
     RefundPayment,
+    RetryEntry,
     ReturnUnits,
     SendMessage,
+    SettleEntry,
     ShipUnits,
+    SkipEntry,
     TransferOrder,
     VoidPayment,
 )
@@ -219,6 +223,27 @@ ACTIONS = (
         TransferOrder,
         "Transfer an order to the ERP system",
         "Ask the shop's ERP system to take the order as it is now (R072).",
+    ),
+    *(
+        Action(f"/{path}", command, summary, says, example=examples.REPAIR | more)
+        for path, command, summary, says, more in (
+            ("retry", RetryEntry, "Try again", "What waits, was given up or was refused is tried again.", {}),
+            ("skip", SkipEntry, "Let it be", "It is not tried again.", {"reason": "Sent by hand."}),
+            (
+                "settle",
+                SettleEntry,
+                "Settle an unknown",
+                "Say of a call of which nobody knows whether it happened that it did, or did not.",
+                {"happened": False, "again": True, "reason": "The customer has got no mail."},
+            ),
+            (
+                "fix-address-and-send",
+                FixAddressAndSend,
+                "Fix the address and send",
+                "Correct the customer's e-mail address, and send what could not be sent to the one before.",
+                {"email": "asa.oberg@example.org"},
+            ),
+        )
     ),
 )
 

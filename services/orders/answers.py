@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -11,12 +11,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from services.orders.domain.order import Order
-from services.orders.entry import Entry
 from services.orders.promises import Expected, State
 from shared.contracts.files import DocumentKind
 from shared.contracts.order import Goods, PaymentStatus, PaymentSums, Processing, Totals
 from shared.contracts.order_commands import PrintDocument
-from shared.contracts.order_log import Outcome
 from shared.contracts.refusal import Refused
 from shared.contracts.values import Language
 from shared.runtime.idempotency import Answer
@@ -52,6 +50,14 @@ REFUSALS = {
     "folder-in-use": (409, "Orders lie in the folder."),
     "wrong-cursor": (422, "The cursor is not of this list."),
     "nothing-to-pay": (409, "Nothing is missing of the payment."),
+    "unknown-entry": (422, "The order's log has no such entry."),
+    "nothing-to-repair": (409, "The entry tells of nothing that could be put right."),
+    "already-repaired": (409, "It was put right, or somebody has asked for that."),
+    "repair-does-not-fit": (409, "That is no way out of it."),
+    "say-whether-again": (422, "It has to be said whether it is done again."),
+    "no-vat-country": (422, "The shop has no VAT country."),
+    "unknown-vat-country": (422, "The VAT rates of that country are not known."),
+    "unknown-vat-class": (422, "The shop's country has no such VAT class."),
     "placed-at-impossible": (422, "The order cannot have been placed then."),
     "personal-numbers-not-kept": (422, "Personal identity numbers are not kept here."),
     "no-personal-number": (409, "The order has no personal identity number."),
@@ -122,35 +128,6 @@ class DocumentAsked(BaseModel):
     document: DocumentKind
     language: Language
     links: OrderLinks
-
-
-class TimelineEntry(BaseModel):
-    """One entry of the order's log."""
-
-    n: int = Field(description="Its place on this order's log: 1, 2, 3 …", examples=[2])
-    id: str
-    source: str = Field(description="Which service wrote it.", examples=["/notifications"])
-    type: str = Field(examples=["message.sent.v1"])
-    at: datetime
-    actor: str
-    causationid: str | None
-    outcome: Outcome
-    summary: str = Field(description="The key of a sentence for people.", examples=["message.sent"])
-    parameters: dict[str, Any] = Field(description="What the sentence needs.")
-    data: dict[str, Any] = Field(description="What this type of entry says beyond that.")
-    text: str | None = Field(description="The same in words, where a language was asked for.")
-    recorded_at: datetime
-    from_before_restore: bool = Field(
-        description="Whether the database had lost this entry in a restore, and the order log brought it back."
-    )
-
-
-class TimelinePage(BaseModel):
-    """Some entries of an order's log, oldest first."""
-
-    entries: list[TimelineEntry]
-    after: int = Field(description="The last entry's place; ask again with it for what comes later.", examples=[2])
-    more: bool = Field(description="Whether there are more already.")
 
 
 class Promise(BaseModel):
@@ -267,12 +244,6 @@ def document_answer(order: Order, asked: PrintDocument) -> Answer:
 def promises_answer(found: Sequence[Expected]) -> Promises:
     """The promises as callers see them."""
     return Promises(promises=[Promise(**asdict(each)) for each in found])
-
-
-def entry_answer(n: int, entry: Entry, text: str | None = None) -> TimelineEntry:
-    """An entry as callers see it."""
-    fields = {name: getattr(entry, name) for name in TimelineEntry.model_fields if name not in {"n", "text"}}
-    return TimelineEntry(n=n, text=text, **fields)
 
 
 def problem_of(refusal: Refused) -> Problem:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from services.orders import examples
@@ -20,10 +20,8 @@ from services.orders.answers import (
     PossibleActions,
     Promises,
     RefusingRoute,
-    TimelinePage,
     confirmation_answer,
     document_answer,
-    entry_answer,
     etag_of,
     placed_answer,
     promises_answer,
@@ -33,13 +31,11 @@ from services.orders.domain.allowed import possible
 from services.orders.number_api import OrderShown, OrderToPlace, with_number
 from services.orders.personal_numbers import Holder, PersonalNumbers
 from services.orders.promises import promises_of
-from services.orders.repository import comments_of, currency_of, find_order, require_log, shop_of
-from services.orders.sentences import Sentences
-from services.orders.timeline import read_page
+from services.orders.repository import comments_of, find_order, require_log, shop_of
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.files import DocumentKind
 from shared.contracts.order_commands import PrintDocument, ResendConfirmation
-from shared.contracts.values import Identifier, Language
+from shared.contracts.values import Language
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected
 from shared.runtime.idempotency import IdempotencyKey
@@ -101,7 +97,8 @@ async def place(
     """Accept a confirmed cart. `order_id` is the caller's own UUID and makes the order idempotent for ever.
 
     Amounts are whole minor units. The order's totals are computed here; a `total` of the shop front that differs is
-    kept beside ours and flagged, never refused.
+    kept beside ours and flagged, never refused. A line says its `vat_rate`, or a `vat_class` of the shop's country
+    (`GET /v1/vat-rates`), which has its rate on the day of the order; where both are there the rate stands.
     """
     if wanted.personal_identity_number is not None:
         number = wanted.personal_identity_number
@@ -125,43 +122,6 @@ async def read(request: Request, caller: Annotated[Caller, Depends(reader)], ord
         number = await numbers.shown(connection, Holder(order_id, caller.shop))
     body = with_number(order.now, number)
     return Response(body, headers={"ETag": etag_of(order)}, media_type="application/json")
-
-
-@router.get(
-    "/{order_id}/log",
-    summary="Read an order's log",
-    responses={200: {"model": TimelinePage, "content": examples.LOG}, 404: UNKNOWN},
-)
-async def read_log(
-    request: Request,
-    caller: Annotated[Caller, Depends(reader)],
-    order_id: UUID,
-    *,
-    after: Annotated[int, Query(ge=0, le=2**62, description="The last place that was seen.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=500, description="At most so many entries.")] = 100,
-    types: Annotated[
-        list[Identifier] | None, Query(alias="type", max_length=20, description="Only entries of these types.")
-    ] = None,
-    language: Annotated[Language | None, Query(description="Say each entry in words, as `text`.")] = None,
-) -> Response:
-    """What every service did to the order, in the order in which it was recorded.
-
-    An order that was lost in a restore has its log still, or again.
-    """
-    async with connected(request.app.state.pool) as connection:
-        await require_log(connection, order_id, caller.shop)
-        page = await read_page(connection, order_id, caller.shop, after=after, types=types, limit=limit)
-        sentences = None
-        if language is not None:
-            shop = await shop_of(connection, caller.shop)
-            currency = await currency_of(connection, order_id) or shop.settings.currency
-            sentences = Sentences(language, shop.settings, currency)
-    body = TimelinePage(
-        entries=[entry_answer(n, entry, sentences.of(entry) if sentences else None) for n, entry in page.entries],
-        after=page.entries[-1][0] if page.entries else after,
-        more=page.more,
-    )
-    return Response(body.model_dump_json(), media_type="application/json")
 
 
 @router.get(

@@ -9,9 +9,11 @@ from services.orders.actions import router as actions
 from services.orders.api import documents, router
 from services.orders.changes_api import router as changes
 from services.orders.desk import Desk
+from services.orders.flags import Flags
 from services.orders.handlers import commands, log, reports
 from services.orders.list_api import router as lists
 from services.orders.live import TOPICS, Live
+from services.orders.log_api import router as logs
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
@@ -22,8 +24,10 @@ from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.settings import OrdersSettings
 from services.orders.shop_api import router as shop
+from services.orders.shop_api import shops as all_shops
 from services.orders.shops import Shops
 from services.orders.timeline import Timeline, record
+from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, personal_field_names
 from shared.messaging.database import Connection
 from shared.messaging.ends import Ends
@@ -34,6 +38,7 @@ from shared.runtime.kit import Messaging
 from shared.runtime.operators import router as operators
 from shared.runtime.service import Service, run
 from shared.runtime.settings import Role
+from shared.runtime.tokens_api import router as tokens
 
 KIT = Path(shared.messaging.__path__[0])
 MIGRATIONS = (
@@ -82,6 +87,7 @@ async def compose(settings: OrdersSettings) -> Service:
         refused=lambda: messaging.consent.refused,
     )
     messaging.work_beside(Overdue(pool, messaging.outbox))
+    messaging.work_beside(Flags(pool))
     live = Live(
         pool,
         lambda: Ends(messaging.kafka, settings.topic_prefix, TOPICS),
@@ -95,7 +101,10 @@ async def compose(settings: OrdersSettings) -> Service:
         settings,
         pool,
         components=components,
-        routers=(lists, router, payment, actions, personal_number, shop, reveals, changes, documents, operators),
+        routers=(
+            *(lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals),
+            *(all_shops, tokens, changes, documents, operators),
+        ),
         state={
             "desk": desk,
             "repairs": messaging.repairs,

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import ValidationError
 
+from shared.contracts.message import CONTRACTS, Meta
 from shared.contracts.order_log import LogEntry
 
 OWN = "/orders"
@@ -64,6 +66,22 @@ class Entry:
         """The entry in a row of the table."""
         values = {name: row[name] for name in COLUMNS}
         return cls(**values | {name: json.loads(row[name]) for name in ("parameters", "data")})
+
+    def message(self) -> LogEntry | None:
+        """What was said, again; None where this version knows no entry of its type, or none like it."""
+        contract = CONTRACTS.get(self.type)
+        if contract is None or not issubclass(contract, LogEntry):
+            return None
+        said = {**self.data, "order_id": str(self.order_id), "outcome": self.outcome, "summary": self.summary}
+        try:
+            entry = contract.model_validate_json(json.dumps(said | {"parameters": self.parameters}))
+        except ValidationError:
+            return None
+        return entry.stamped(self._meta())
+
+    def _meta(self) -> Meta:
+        about, cause = str(self.order_id), self.causationid
+        return Meta(self.id, self.source, about, self.shop, actor=self.actor, time=self.at, causationid=cause)
 
     def document(self) -> dict[str, Any]:
         """The entry as JSON has it: what is hashed, and what is written; the mark stands only where it is set."""

@@ -7,25 +7,31 @@ from typing import Any, TypeVar
 from services.orders.answers import (
     confirmation_answer,
     document_answer,
-    entry_answer,
     handled_answer,
     placed_answer,
     promises_answer,
 )
 from services.orders.domain.order import Order
+from services.orders.domain.repairing import NEEDS, Offered
 from services.orders.domain.shop import Shop
 from services.orders.entry import Entry
+from services.orders.log_answers import entry_answer
 from services.orders.promises import Expected
 from shared.contracts.documents import example_of
 from shared.contracts.message import Envelope, Message, read_message
 from shared.contracts.order_commands import PlaceOrder, PrintDocument, ProcessOrder
 from shared.contracts.order_events import OrderPlaced
-from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted, PaymentProviderMessage
+from shared.contracts.order_log import LogEntry, MessageSent, OrderNoted, PaymentProviderMessage, ReactionDead
 from shared.contracts.shop_facts import ShopConnections, ShopSettings
 
 M = TypeVar("M", bound=Message)
 ACCEPTED = 202
-IN_WORDS = ("The order came in", "The message order confirmation was sent to a***@example.org")
+IN_WORDS = (
+    "The order came in",
+    "The message order confirmation was sent to a***@example.org",
+    "notifications has given up; a person has to look at it",
+)
+LABELS = {"retry": "Try again", "skip": "Let it be"}
 
 
 def message_of(contract: type[M]) -> M:
@@ -37,10 +43,15 @@ def message_of(contract: type[M]) -> M:
 
 
 def log_page() -> dict[str, Any]:
-    """A page of a log: the order was placed, the confirmation was sent."""
-    messages: list[LogEntry] = [message_of(OrderNoted), message_of(MessageSent)]
+    """A page of a log: the order was placed, its confirmation was sent, another one could not be made."""
+    messages: list[LogEntry] = [message_of(OrderNoted), message_of(MessageSent), message_of(ReactionDead)]
+    ways: dict[type[LogEntry], list[Offered]] = {
+        ReactionDead: [Offered("retry", NEEDS["retry"]), Offered("skip", NEEDS["skip"])]
+    }
     entries = [
-        entry_answer(n, Entry.of(message, message.meta.time), text).model_dump(mode="json")
+        entry_answer(n, Entry.of(message, message.meta.time), text, ways.get(type(message), ()), LABELS).model_dump(
+            mode="json"
+        )
         for n, (message, text) in enumerate(zip(messages, IN_WORDS, strict=True), start=1)
     ]
     return {"entries": entries, "after": len(entries), "more": False}
@@ -113,6 +124,8 @@ ORDER = as_json(_PLACED.model_dump(mode="json") | {"personal_identity_number": "
 PLACED = as_json(json.loads(placed_answer(_AS_PLACED, new=True).body))
 LOG = as_json(log_page())
 PAYMENT = as_json(payment_of_the_order())
+VERIFIED = as_json({"intact": False, "entries": 3, "first_broken": 2, "entry_id": message_of(MessageSent).meta.id})
+REPAIR = {"entry_id": message_of(ReactionDead).meta.id}
 PROMISES = as_json(promise_of_the_confirmation())
 AGAIN = as_json({"content": "as-then"})
 ASKED = as_json(json.loads(confirmation_answer(_AS_PLACED, "as-then").body))

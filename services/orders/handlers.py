@@ -1,10 +1,11 @@
 """What orders does about each message, by whichever way it came: HTTP and the topic run the same functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from services.orders.domain import moving, naming, people
 from services.orders.domain.order import Order
+from services.orders.domain.repairing import repaired
 from services.orders.domain.shop import Shop
 from services.orders.repository import Orders
 from services.orders.timeline import Timeline
@@ -32,6 +33,7 @@ from shared.contracts.order_commands import (
     PrintDocument,
     ProcessOrder,
     RefundPayment,
+    RepairEntry,
     ResendConfirmation,
     SendMessage,
     TransferOrder,
@@ -229,6 +231,19 @@ async def transfer_order(command: TransferOrder, orders: Orders) -> Said:
 async def print_document(command: PrintDocument, orders: Orders) -> Said:
     """Ask for a document of the order."""
     return await asked(command, orders, Order.print_document)
+
+
+@commands.on(RepairEntry)
+async def repair_entry(command: RepairEntry, orders: Orders) -> Sequence[Message]:
+    """What an entry of the order's log tells of is put right: here, or by the service that wrote it."""
+    shop = await orders.shop_in_full(command.meta.shop)
+    order = orders.to_handle(command)
+    trouble = await orders.trouble(command)
+    after, said = repaired(order, trouble, command, shop)
+    if after is not order:
+        orders.save(after)
+    orders.put_right(command, trouble, said)
+    return said
 
 
 @reports.on(PaymentEntry)

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.orders.answers import RefusingRoute
 from services.orders.asking import reader, writer
-from services.orders.listing import ROOT, Filter, Sort, count, list_page, sums_of_customer
+from services.orders.cursors import Sort
+from services.orders.filters import Filter
+from services.orders.listing import ROOT, count, list_page, sums_of_customer
 from services.orders.shops import find_shop
 from shared.contracts.order import Goods, PaymentStatus, Processing
 from shared.contracts.shop_facts import ShopSettings
@@ -102,7 +104,13 @@ class Wanted(BaseModel):
 class WantedPage(Wanted):
     """The same, and which page of it."""
 
-    sort: Annotated[Sort, Field(description="`-` before it: the greatest first.")] = "-placed_at"
+    sort: Annotated[
+        Sort,
+        Field(
+            description="`-` before it: the greatest first. `name` goes by the bytes of UTF-8 with A as a, `amount` by "
+            "the number in whatever currency; an order that nobody has changed was changed when it was placed."
+        ),
+    ] = "-placed_at"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     after: Annotated[str, Field(max_length=500, description="The `next` of the page before.")] = ""
 
@@ -119,7 +127,7 @@ class ListedOrder(BaseModel):
     name: str = Field(description="The customer's, or the company's.", examples=["Åsa Öberg"])
     email: str
     customer_id: str | None
-    amount: int = Field(description="What it comes to with VAT, in minor units.", examples=[22700])
+    amount: int = Field(description="The sum to pay, with VAT, in minor units.", examples=[22700])
     currency: str
     language: str
     status: str
@@ -175,7 +183,7 @@ class CustomerSums(BaseModel):
     currency: str = Field(examples=["SEK"])
     orders: int
     cancelled: int = Field(description="How many of them were cancelled.")
-    amount: int = Field(description="What those that were not come to with VAT.")
+    amount: int = Field(description="The sums to pay of those that were not.")
     paid: int = Field(description="What was captured and not refunded.")
     first: datetime
     last: datetime

@@ -14,7 +14,7 @@ from services.orders.asking import UNKNOWN, writer
 from services.orders.domain.identity import masked, normal, without_numbers
 from services.orders.personal_numbers import Holder, PersonalNumbers, reveals_of
 from shared.contracts.order import OrderSnapshot
-from shared.contracts.order_commands import PlaceOrder
+from shared.contracts.order_commands import PlaceOrderV2
 from shared.contracts.values import Name, Personal
 from shared.runtime.bodies import json_body
 from shared.runtime.database import connected, transaction
@@ -45,12 +45,12 @@ Masked = Annotated[
 ]
 
 
-class OrderToPlace(PlaceOrder):
+class OrderToPlace(PlaceOrderV2):
     """A confirmed cart, with what no record may say of the customer."""
 
     personal_identity_number: Personal[PersonalNumber] | None = Field(default=None, repr=False)
 
-    def command(self) -> PlaceOrder:
+    def command(self) -> PlaceOrderV2:
         """The order without the number, as it goes on."""
         return self.model_copy(update={"personal_identity_number": None})
 

@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
+from uuid import UUID
 
 import asyncpg
 import typer
 from pydantic import ValidationError
 
+from services.orders import verifying
 from services.orders.key_ops import MIGRATIONS
 from services.orders.key_ops import app as keys
 from services.orders.shops import LOCK, change_shop, find_shop, list_shops
+from services.orders.timeline import Verified, verified
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.outbox import Outbox
 from shared.messaging.wakeup import Bell
 from shared.ops.contributed import Contribution
 from shared.ops.servers import AsJson, Database, Given, connected, finish, one_database
-from shared.ops.shown import print_json, print_table, printable
+from shared.ops.shown import counted, print_json, print_table, printable, progress
 from shared.ops.story import Chapter, Entry
 
 SOURCE = "/orders"
@@ -50,6 +54,9 @@ File = Annotated[
     typer.Option("--file", help="All settings as JSON, as `shops show --json` prints them; - reads from stdin."),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Tell them on shops.facts also where nothing changed.")]
+Order = Annotated[UUID | None, typer.Argument(metavar="[ORDER]", help="One order's id.")]
+OfShop = Annotated[str | None, typer.Option("--shop", metavar="SHOP", help="All orders of this shop.")]
+All = Annotated[bool, typer.Option("--all", help="All orders, those that a restore lost among them.")]
 Actor = Annotated[str, typer.Option(help="Who says so: an id, never a name or an address.")]
 
 
@@ -63,6 +70,47 @@ def lost(given: Given, *, as_json: AsJson = False) -> None:
         print_table(("order", "shop", "since (UTC)", "entries"), (tuple(row.values()) for row in rows))
     else:
         typer.echo("no order is missing of which the log knows")
+
+
+@of_orders.command()
+def verify(
+    given: Given, order: Order = None, shop: OfShop = None, *, everything: All = False, as_json: AsJson = False
+) -> None:
+    """Verify that the logs of orders are what was recorded: of one, of a shop, or all (R206).
+
+    Names the first entry of each that is not. Exit code 1 where there is one, or no such order.
+    """
+    if (order is not None) + (shop is not None) + everything != 1:
+        raise typer.BadParameter("name an order, or say --shop, or --all")
+    looked_at, broken = finish(_verify(one_database(given, "orders"), order, shop))
+    if as_json:
+        print_json({"orders": looked_at, "broken": [{"order": str(name), **asdict(each)} for name, each in broken]})
+    for name, each in broken if not as_json else ():
+        typer.echo(f"order {name}: {verifying.said_of(each)}", err=True)
+    if not as_json and not broken:
+        typer.echo("there is no such order" if not looked_at and order else f"intact: {counted(looked_at, 'log')}")
+    if broken or (order is not None and not looked_at):
+        raise typer.Exit(1)
+
+
+async def _verify(
+    database: Database, order_id: UUID | None, shop: str | None
+) -> tuple[int, list[tuple[UUID, Verified]]]:
+    """How many logs there were, and those that are broken."""
+    looked_at, broken = 0, []
+    async with connected(database, MIGRATIONS) as connection:
+        if order_id is not None:
+            known = await verifying.is_known(connection, order_id)
+            found = await verified(connection, order_id)
+            return int(known), [(order_id, found)] if known and found.broken is not None else []
+        with progress() as bar:
+            task = bar.add_task("verifying", total=await verifying.count(connection, shop))
+            async for name, found in verifying.walk(connection, shop):
+                looked_at += 1
+                bar.advance(task)
+                if found.broken is not None:
+                    broken.append((name, found))
+    return looked_at, broken
 
 
 class NotSettings(Exception):
@@ -140,19 +188,28 @@ def read_fields(text: str) -> dict[str, Any]:
 
 
 def field_from(text: str) -> tuple[str, Any]:
-    """A field and its value from `name=value`; numbers and true or false as in JSON, lists with commas or as JSON."""
+    """A field and its value from `name=value`; numbers and true or false as in JSON, lists with commas or as JSON.
+
+    Nothing after the equals sign is no value, where a field may have none.
+    """
     name, equals, value = text.partition("=")
-    kind = FIELDS.get(name, {}).get("type")
+    kind = _type_of(FIELDS.get(name, {}))
     if not equals or kind is None:
         raise NotSettings(f"{name}: expected FIELD=VALUE with one of the fields {', '.join(FIELDS)}")
     if kind == "string":
         return name, value
+    if kind == "string or null":
+        return name, value or None
     if kind == "array" and not value.startswith("["):
         return name, [part.strip() for part in value.split(",") if part.strip()]
     try:
         return name, json.loads(value)
     except ValueError:
         raise NotSettings(f"{name}: expected {kind}, got {value}") from None
+
+
+def _type_of(field: Mapping[str, Any]) -> str | None:
+    return field.get("type") or " or ".join(branch["type"] for branch in field.get("anyOf", ())) or None
 
 
 def settings_from(fields: Mapping[str, Any]) -> ShopSettings:

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.orders import examples
-from services.orders.answers import RefusingRoute, TimelineEntry, entry_answer
+from services.orders.answers import RefusingRoute
 from services.orders.asking import UNKNOWN, reader
+from services.orders.log_answers import TimelineEntry, entry_answer, ways_out
 from services.orders.repository import find_order, shop_of
-from services.orders.sentences import Sentences
+from services.orders.sentences import Sentences, labels
 from services.orders.timeline import read_payment_page
 from shared.contracts.order import PaymentStatus, PaymentSums
 from shared.contracts.values import Currency, Language
@@ -28,7 +29,7 @@ class OrderPayment(BaseModel):
     reference: str = Field(description="What the provider calls the payment; empty where it is at none.")
     status: PaymentStatus
     currency: Currency
-    total: int = Field(description="What the order comes to with VAT, in minor units.", examples=[17800])
+    total: int = Field(description="What there is to pay, with VAT and rounding, in minor units.", examples=[17800])
     paid: PaymentSums
     events: list[TimelineEntry] = Field(description="The entries of the order's log that are about it, oldest first.")
     after: int = Field(description="The last entry's place; ask again with it for what comes later.", examples=[2])
@@ -53,7 +54,9 @@ async def read_payment(
     async with connected(request.app.state.pool) as connection:
         now = (await find_order(connection, order_id, caller.shop)).now
         page = await read_payment_page(connection, order_id, caller.shop, after=after, limit=limit)
+        ways = await ways_out(connection, order_id, caller.shop, [entry for _, entry in page.entries])
         shop = await shop_of(connection, caller.shop)
+    names = None if language is None else labels(language)
     sentences = None if language is None else Sentences(language, shop.settings, now.currency)
     body = OrderPayment(
         method=now.payment.method,
@@ -61,9 +64,12 @@ async def read_payment(
         reference=now.payment.reference,
         status=now.payment_status,
         currency=now.currency,
-        total=now.totals.incl_vat.amount,
+        total=now.totals.to_pay.amount,
         paid=now.paid,
-        events=[entry_answer(n, entry, sentences.of(entry) if sentences else None) for n, entry in page.entries],
+        events=[
+            entry_answer(n, entry, sentences.of(entry) if sentences else None, ways.get(entry.id, ()), names)
+            for n, entry in page.entries
+        ],
         after=page.entries[-1][0] if page.entries else after,
         more=page.more,
     )

@@ -12,12 +12,14 @@ import asyncpg
 from services.orders.domain.promises import Known, promised, told
 from shared.contracts.message import Message
 from shared.contracts.order_events import OrderEvent
-from shared.contracts.order_log import LogEntry
+from shared.contracts.order_log import LogEntry, PromiseOverdue, RepairMade
 from shared.contracts.shop_facts import ShopConnections, ShopFact, ShopLooks, ShopMessages
 from shared.messaging.database import Connection
 
 F = TypeVar("F", bound=ShopFact)
 Row = tuple[object, ...]
+ASKED_AGAIN, LET_BE = "asked-again", "let-be"
+"""Why something is expected no longer: a person has asked for it anew, which is a promise of its own, or let it be."""
 State = Literal["expected", "waiting", "overdue", "done", "failed", "unknown"]
 
 FACTS = "select shop, type, body from fact where shop = any($1)"
@@ -47,6 +49,10 @@ from (
   join promise p using (order_id, event_id, by) where p.state in ('expected', 'waiting')
   order by p.order_id, p.cause, p.what for update of p
 ) u where (p.order_id, p.cause, p.what) = (u.order_id, u.cause, u.what)
+"""
+CLOSE = """
+update promise set state = 'failed', reason = $3, told_at = clock_timestamp()
+where order_id = $1 and state <> 'done' and (entry_id = $2 or (event_id, what) = ($4, $5))
 """
 OF_ORDER = """
 select what, by, reason, event_id, expected_at, due_at, told_at, entry_id,
@@ -104,11 +110,20 @@ def known_from(rows: Sequence[asyncpg.Record]) -> Known:
     return Known(read(ShopMessages), read(ShopLooks), read(ShopConnections))
 
 
+async def close(connection: Connection, repair: RepairMade, of: LogEntry | None = None) -> None:
+    """Expects no longer what a person has let be, or has asked for anew, where the entry tells `of` a promise."""
+    overdue = (of.event_id, of.promise) if isinstance(of, PromiseOverdue) else (None, None)
+    reason = LET_BE if repair.action == "skip" else ASKED_AGAIN
+    await connection.execute(CLOSE, repair.order_id, repair.entry_id, reason, *overdue)
+
+
 async def hear(connection: Connection, entries: Sequence[LogEntry]) -> None:
     """Keeps what these stamped entries of the order log say of promises: the last word counts."""
     of_one: dict[tuple[UUID, str, str], Row] = {}
     of_all: dict[tuple[UUID, str, str], Row] = {}
     for entry in entries:
+        if isinstance(entry, RepairMade) and entry.action == "skip" and entry.entry_id is not None:
+            await close(connection, entry)
         said = told(entry)
         if said is None:
             continue

@@ -9,19 +9,30 @@ from pydantic import TypeAdapter
 from services.orders.domain.order import Order
 from services.orders.domain.payments import Payments, Step
 from services.orders.domain.promises import Known
+from services.orders.domain.repairing import find_trouble
 from services.orders.domain.shop import Shop
+from services.orders.domain.troubles import Trouble
 from services.orders.numbers import Numbers
-from services.orders.promises import known_of
+from services.orders.promises import close, known_of
 from services.orders.shops import Shops, find_shop
+from services.orders.troubles import log_of
 from shared.contracts.message import Message
 from shared.contracts.message import now as moment
 from shared.contracts.order import OrderSnapshot
-from shared.contracts.order_commands import AddComment, DeleteComment, HandleOrder, OrderCommand, PlaceOrder
-from shared.contracts.order_events import OrderEvent
-from shared.contracts.order_log import LogEntry
+from shared.contracts.order_commands import (
+    AddComment,
+    DeleteComment,
+    HandleOrder,
+    OrderCommand,
+    PlaceOrder,
+    RepairEntry,
+)
+from shared.contracts.order_events import OrderEvent, RepairRequested
+from shared.contracts.order_log import LogEntry, RepairMade
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopConnections, ShopSettings
 from shared.messaging.database import Connection
+from shared.messaging.repairs_asked import Asked
 
 # Of an order that a restore lost, its log is there still, or again.
 HAS_LOG = """
@@ -72,6 +83,7 @@ class Orders:
         self._changed: dict[UUID, Order] = {}
         self._known: dict[str, Known] = {}
         self._comments: list[AddComment] = []
+        self._repaired: dict[tuple[UUID, str], tuple[RepairEntry, Trouble, Sequence[Message]]] = {}
 
     async def open(self, messages: Sequence[Message]) -> None:
         """Lock and load the orders that these messages are about, sorted by id, and what is known of their shops."""
@@ -86,6 +98,7 @@ class Orders:
         if self._added:
             await self._insert(self._added)
         await self._write_comments()
+        await self._write_repairs()
         if self._changed:
             changed = self._changed.values()
             await self._connection.execute(
@@ -156,6 +169,16 @@ class Orders:
             return False
         raise Refused("unknown-comment", f"the order has no comment {command.comment_id}")
 
+    async def trouble(self, command: RepairEntry) -> Trouble:
+        """What the command wants put right of an order that was opened. Raises Refused as `find_trouble` does."""
+        if (command.order_id, command.entry_id) in self._repaired:
+            raise Refused("already-repaired", "somebody has asked for that already; the log says what comes of it")
+        return find_trouble(await log_of(self._connection, command.order_id, command.meta.shop), command)
+
+    def put_right(self, command: RepairEntry, trouble: Trouble, said: Sequence[Message]) -> None:
+        """Keep that the command has put this right by what it said."""
+        self._repaired[command.order_id, command.entry_id] = (command, trouble, said)
+
     def add(self, placed: OrderSnapshot) -> None:
         """Keep an order that was just placed."""
         self._numbers.used(placed.shop, placed.number)
@@ -185,6 +208,15 @@ class Orders:
                 [command.text for command in comments],
             )
 
+    async def _write_repairs(self) -> None:
+        """What orders itself has to do goes to its own desk; what was promised there is expected no longer."""
+        for _, (command, trouble, said) in sorted(self._repaired.items()):
+            for message in said:
+                if isinstance(message, RepairRequested) and message.service == "orders":
+                    await Asked(self._connection).leave(message, command.meta)
+                if isinstance(message, RepairMade):
+                    await close(self._connection, message, trouble.entry)
+
     def _owner(self, order_id: UUID) -> str | None:
         if order_id in self._orders:
             return self._orders[order_id].now.shop
@@ -208,10 +240,16 @@ class Orders:
 
 async def find_order(connection: Connection, order_id: UUID, shop: str) -> Order:
     """An order to look at, not locked. Raises Refused: `unknown-order`."""
-    row = await connection.fetchrow(FIND, order_id, shop)
-    if row is None:
+    order = await seen(connection, order_id, shop)
+    if order is None:
         raise unknown(order_id)
-    return order_from(row)
+    return order
+
+
+async def seen(connection: Connection, order_id: UUID, shop: str) -> Order | None:
+    """The same, or None."""
+    row = await connection.fetchrow(FIND, order_id, shop)
+    return None if row is None else order_from(row)
 
 
 async def shop_of(connection: Connection, shop: str) -> Shop:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from services.orders.domain.repairing import NEEDS
 from services.orders.domain.statuses import Axis, catalogue_of
 from services.orders.entry import Entry
 from shared.contracts.shop_facts import ShopSettings
@@ -29,6 +30,12 @@ def texts() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, Mapping[str, 
     """The sentences by summary, and the words in them, each by language."""
     table: dict[str, Any] = tomllib.loads(TEXTS.read_text("utf-8"))
     return {key: text for key, text in table.items() if key != "word"}, table["word"]
+
+
+def labels(language: Language) -> Mapping[str, str]:
+    """What the ways out of a trouble are called."""
+    _, words = texts()
+    return {action: words[action][language] for action in NEEDS}
 
 
 class Sentences:

@@ -3,6 +3,7 @@
 import time
 
 from services.orders.domain.statuses import catalogue_of, require_usable
+from services.orders.domain.vat_rates import require_known
 from shared.contracts.message import Meta, new_id, now
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
@@ -15,7 +16,16 @@ on conflict (shop) do update set settings = excluded.settings, changed_at = cloc
 """
 FIND = "select settings from shop where shop = $1"
 LOCK = "select from shop where shop = $1 for update"
-HAS_ORDERS = "select exists (select from orders where shop = $1 and tags @> $2::text[])"
+HAS_ORDERS = """
+select exists (
+  select from (
+    select * from orders where order_keys(shop, placed_at, tags) && (
+      select order_keys_wanted($1, $2::text[], order_week(min(placed_at)), order_week(max(placed_at)))
+      from orders where shop = $1
+    ) offset 0
+  ) o where shop = $1 and tags @> $2::text[]
+)
+"""
 TAGS = {"order": "s", "line": "l", "internal": "i"}
 """As in `order_tags`."""
 LIST = "select settings from shop order by shop"
@@ -55,8 +65,9 @@ async def change_shop(
 ) -> None:
     """Store a shop's changed settings, as `save_shop` does, where its orders allow it.
 
-    Raises Refused: `status-in-use`, `status-twice`, `folder-in-use`.
+    Raises Refused: `status-in-use`, `status-twice`, `folder-in-use`, `unknown-vat-country`.
     """
+    require_known(after.vat_country)
     gone = [] if before is None else [(s.axis, s.id) for s in catalogue_of(before)]
     kept = {(status.axis, status.id) for status in catalogue_of(after)}
     gone = [each for each in gone if each not in kept]

@@ -13,6 +13,7 @@ import asyncpg
 from services.orders.domain.chain import digest, first_broken
 from services.orders.entry import Entry
 from services.orders.promises import hear
+from services.orders.troubles import flag
 from shared.contracts.message import Message, now
 from shared.contracts.order import PaymentAction
 from shared.contracts.order_events import PaymentRequested, PaymentStatusChanged
@@ -52,8 +53,12 @@ _OF_PAYMENT: tuple[type[LogEntry], ...] = (*PaymentEntry.__subclasses__(), Payme
 ABOUT_PAYMENT = [each.type for each in _OF_PAYMENT]
 NOTED_OF_PAYMENT = [PaymentRequested.type, PaymentStatusChanged.type]
 PAYMENT_EFFECTS = list(get_args(PaymentAction))
-CHAIN = "select * from timeline where order_id = $1 order by n"
-HEAD = "select n, hash from timeline_head where order_id = $1"
+# One statement, so that nobody adds an entry between its rows and the head's.
+CHAIN = """
+select t.*, h.n as head_n, h.hash as head_hash, exists (select from orders where id = k.id) as placed
+from (select $1::uuid as id) k
+left join timeline_head h on h.order_id = k.id left join timeline t on t.order_id = k.id order by t.n
+"""
 
 
 class Timeline:
@@ -91,6 +96,7 @@ async def record(connection: Connection, stamped: Sequence[Message], *, came_by_
     ]
     for turn in turns(entries):
         await connection.execute(APPEND, json.dumps([with_digest(entry.document()) for entry in turn]))
+    await flag(connection, entries)
 
 
 def with_digest(entry: dict[str, Any]) -> dict[str, Any]:
@@ -133,15 +139,36 @@ def page_of(rows: Sequence[asyncpg.Record], limit: int) -> Page:
     return Page([(row["n"], Entry.read(row)) for row in rows[:limit]], more=len(rows) > limit)
 
 
-async def verify(connection: Connection, order_id: UUID) -> int | None:
-    """The number of the order's first entry that is no longer what was recorded; None when the chain holds.
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How many entries there are, and which is the first that is not what was recorded; None when the chain holds.
 
-    The head knows how many entries there are and the last one's link, so a shortened chain is broken too.
+    `entry_id` and `type` say what stands at that place now, where something of this shop does.
+    """
+
+    entries: int
+    broken: int | None
+    entry_id: str | None = None
+    type: str | None = None
+
+
+async def verify(connection: Connection, order_id: UUID) -> int | None:
+    """The number of the order's first entry that is no longer what was recorded; None when the chain holds."""
+    return (await verified(connection, order_id)).broken
+
+
+async def verified(connection: Connection, order_id: UUID, shop: str | None = None) -> Verified:
+    """Looks through the order's whole chain.
+
+    The head knows how many entries there are and the last one's link, so a shortened chain is broken too; an order that
+    is there has one entry at least.
     """
     rows = await connection.fetch(CHAIN, order_id)
-    broken = first_broken((row["n"], Entry.read(row).document(), row["hash"]) for row in rows)
-    head = await connection.fetchrow(HEAD, order_id)
-    end = (rows[-1]["n"], rows[-1]["hash"]) if rows else (0, b"")
-    if broken is None and tuple(head or (0, b"")) != end:
-        return len(rows) + 1
-    return broken
+    first = rows[0]
+    found = [row for row in rows if row["n"] is not None]
+    broken = first_broken((row["n"], Entry.read(row).document(), row["hash"]) for row in found)
+    end = (found[-1]["n"], found[-1]["hash"]) if found else (None, None)
+    if broken is None and ((first["head_n"], first["head_hash"]) != end or (first["placed"] and not found)):
+        broken = len(found) + 1
+    there = [row for row in found if row["n"] == broken and shop in {None, row["shop"]}]
+    return Verified(len(found), broken, *((there[0]["id"], there[0]["type"]) if there else (None, None)))

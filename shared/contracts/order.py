@@ -77,6 +77,8 @@ class OrderLine(Value):
     discount: Price = 0
     """Off the whole line, on the same basis as the unit price; never more than the line costs."""
     vat_rate: VatRate
+    vat_class: Identifier | None = None
+    """What it is to the VAT law of the shop's country: `food`. The rate stands beside it in any case (R084)."""
     stock_location: Line = ""
     weight_g: Annotated[int, Field(ge=0, le=10**9)] | None = None
     """Of one unit, in grams (R028)."""
@@ -241,7 +243,14 @@ class Totals(Value):
     shop_front: Money | None = None
     """The total that the shop front showed, where it said one."""
     difference: MinorUnits = 0
-    """The shop front's total less ours, in minor units."""
+    """The shop front's total less the sum to pay, in minor units."""
+    rounding: MinorUnits = 0
+    """What was added so that the sum to pay is whole, in minor units; it bears no VAT and may be negative (R084)."""
+
+    @property
+    def to_pay(self) -> Money:
+        """What the customer owes: `incl_vat` and `rounding`."""
+        return Money(amount=self.incl_vat.amount + self.rounding, currency=self.incl_vat.currency)
 
 
 class OrderSnapshot(PlacedContent):
@@ -275,4 +284,4 @@ class OrderSnapshot(PlacedContent):
     shipments: Annotated[list[Shipment], Field(max_length=100)] = []  # noqa: RUF012 - pydantic copies it
     returns: Annotated[list[Return], Field(max_length=1000)] = []  # noqa: RUF012 - pydantic copies it
     attention: Annotated[list[Identifier], Field(max_length=20)] = []  # noqa: RUF012 - pydantic copies it
-    """Why a person should look at the order: `total-differs`."""
+    """Why a person should look at the order: `total-differs`, `vat-rate-differs`."""

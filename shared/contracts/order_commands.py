@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
-from shared.contracts.order import MAX_LINES, CheckoutSteps, PlacedContent, Units
+from shared.contracts.order import MAX_LINES, CheckoutSteps, OrderLine, PlacedContent, Units
 from shared.contracts.topics import ORDERS_COMMANDS
 from shared.contracts.values import (
     Address,
@@ -20,6 +20,7 @@ from shared.contracts.values import (
     Personal,
     Price,
     Prose,
+    VatRate,
 )
 
 
@@ -38,6 +39,25 @@ class PlaceOrder(OrderCommand, PlacedContent, type="order.place.v1"):
 
     checkout: CheckoutSteps = []  # noqa: RUF012 - pydantic copies it
     """What the customer did on the way (R125); it goes to the order's log."""
+
+
+class LineToPlace(OrderLine):
+    """What was ordered, with its VAT rate or with the class that has one on the day of the order."""
+
+    vat_rate: VatRate | None = None  # type: ignore[assignment]
+    """In per cent; where it is absent, `vat_class` says it."""
+
+    @model_validator(mode="after")
+    def _has_vat(self) -> "LineToPlace":
+        if self.vat_rate is None and self.vat_class is None:
+            raise ValueError("neither vat_rate nor vat_class is there")
+        return self
+
+
+class PlaceOrderV2(PlaceOrder, type="order.place.v2"):
+    """As `order.place.v1`, and a line may say its VAT class instead of a rate (R084)."""
+
+    lines: Annotated[list[LineToPlace], Field(min_length=1, max_length=MAX_LINES)]  # type: ignore[assignment]
 
 
 class HandleOrder(OrderCommand):
@@ -228,3 +248,36 @@ class PrintDocument(HandleOrder, type="order.print-document.v1"):
     document: DocumentKind
     language: Language | None = None
     """What it is written in; the order's own language where it is absent."""
+
+
+class RepairEntry(HandleOrder):
+    """What an entry of the order's log tells of is put right (R205)."""
+
+    entry_id: Identifier
+    """The `id` of that entry on orders.log."""
+
+
+class RetryEntry(RepairEntry, type="order.retry.v1"):
+    """Try it again: a reaction that waits or was given up, or what was asked of others and refused."""
+
+
+class SkipEntry(RepairEntry, type="order.skip.v1"):
+    """Let it be: it is not tried again, and needs nobody any more."""
+
+    reason: Name
+    """Why; it is told on the order's log."""
+
+
+class SettleEntry(RepairEntry, type="order.settle.v1"):
+    """Say of a call to the outside, of which nobody knows whether it happened, that it did or did not."""
+
+    happened: bool
+    again: bool | None = None
+    """Where it did not: whether the call is made again, or given up; has to be said there."""
+    reason: Line = ""
+
+
+class FixAddressAndSend(RepairEntry, type="order.fix-address-and-send.v1"):
+    """Correct the customer's e-mail address, and send what could not be sent to the one before."""
+
+    email: Personal[Email]

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import MAX_LINES, OrderSnapshot, PaymentAction, Units, UnitState
+from shared.contracts.order_log import EffectKey, Text
 from shared.contracts.topics import ORDERS_EVENTS
 from shared.contracts.values import (
     Email,
@@ -224,3 +225,29 @@ class DocumentRequested(OrderEvent, type="order.document-requested.v1"):
 
     def parameters(self) -> dict[str, str | int]:
         return {"document": self.document}
+
+
+class RepairRequested(OrderEvent, type="order.repair-requested.v1"):
+    """Somebody wants put right what an entry of the order's log tells of; `service` does it, and answers on the log.
+
+    The answer is `repair.made`, `effect.settled` or `repair.refused`.
+    """
+
+    service: Identifier
+    """Which service has written the entry, or made the call."""
+    entry_id: Identifier
+    """The entry's `id` on orders.log."""
+    action: Literal["retry", "skip", "settle"]
+    group: Identifier | None = None
+    """Whose lane the message is in, where one is tried again or skipped."""
+    message_id: Identifier | None = None
+    message_source: Identifier | None = None
+    key: EffectKey | None = None
+    """Which call, where one is settled."""
+    happened: bool | None = None
+    again: bool = False
+    """Where it did not happen: whether the call is made again."""
+    reason: Text = ""
+
+    def parameters(self) -> dict[str, str | int]:
+        return {"action": self.action, "entry": self.entry_id}

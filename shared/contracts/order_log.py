@@ -6,7 +6,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from shared.contracts.files import DocumentKind, FileRef
 from shared.contracts.message import Message
-from shared.contracts.order import PaymentAction, ShipmentState
+from shared.contracts.order import PaymentAction, ShipmentState, Units
 from shared.contracts.topics import ORDERS_LOG
 from shared.contracts.values import (
     Currency,
@@ -234,6 +234,10 @@ class ShipmentFailed(ShipmentEntry, type="shipment.failed.v1"):
     action: Literal["book", "cancel"]
     reason: Reason
     detail: Text = ""
+    units: Units = []  # noqa: RUF012 - pydantic copies it
+    """What was to be in it, where it was to be booked."""
+    shipment_id: Identifier | None = None
+    """Which one, where it was to be cancelled."""
 
 
 class ErpOrderExported(LogEntry, type="erp.order-exported.v1"):
@@ -283,6 +287,8 @@ class ReactionWaiting(LogEntry, type="reaction.waiting.v1"):
     group: Identifier
     message_type: Identifier
     message_id: Identifier
+    message_source: Identifier | None = None
+    """Within which the message's id is unique."""
     attempts: Annotated[int, Field(ge=1, le=10**6)]
     next_try: AwareDatetime
     detail: Text = ""
@@ -297,6 +303,8 @@ class ReactionDead(LogEntry, type="reaction.dead.v1"):
     group: Identifier
     message_type: Identifier
     message_id: Identifier
+    message_source: Identifier | None = None
+    """Within which the message's id is unique."""
     blocks: bool
     """Whether what comes after it waits for that decision."""
     detail: Text = ""
@@ -313,12 +321,28 @@ class EffectSettled(LogEntry, type="effect.settled.v1"):
 
 
 class RepairMade(LogEntry, type="repair.made.v1"):
-    """An operator has put something right by hand: who did it stands in the envelope's actor."""
+    """A person has put something right: who it was stands in the envelope's actor."""
 
     action: Literal["retry", "skip", "accept-gap", "re-ingest", "release"]
     about: Line
     """What it was done to: a group and a message, a stream, a record."""
     reason: Text = ""
+    entry_id: Identifier | None = None
+    """Which entry of the order's log told of it, where somebody asked on the order."""
+    group: Identifier | None = None
+    """Whose message it was, where one was tried again or skipped."""
+    message_id: Identifier | None = None
+
+
+class RepairRefused(LogEntry, type="repair.refused.v1"):
+    """What somebody asked to be put right on the order could not be: mostly because it is in order already."""
+
+    entry_id: Identifier
+    action: Literal["retry", "skip", "settle"]
+    reason: Reason
+    gone: bool
+    """Whether there is nothing left to put right; else it may be asked for again."""
+    detail: Text = ""
 
 
 class PromiseOverdue(LogEntry, type="promise.overdue.v1"):

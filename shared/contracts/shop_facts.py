@@ -9,7 +9,19 @@ from shared.contracts.files import DocumentKind
 from shared.contracts.message import Message
 from shared.contracts.order import UnitState
 from shared.contracts.topics import SHOPS_FACTS
-from shared.contracts.values import Currency, Email, Identifier, Language, Line, Name, Price, Prose, ShopId, Value
+from shared.contracts.values import (
+    CountryCode,
+    Currency,
+    Email,
+    Identifier,
+    Language,
+    Line,
+    Name,
+    Price,
+    Prose,
+    ShopId,
+    Value,
+)
 
 
 def _known_zone(name: str) -> str:
@@ -150,6 +162,10 @@ class ShopSettings(ShopFact, type="shop.settings.v1"):
     """Where the shop's order numbers begin (R084)."""
     total_tolerance: Price = 0
     """By how many minor units the shop front's total may differ from ours without an order being flagged."""
+    rounding: Literal["none", "whole"] = "none"
+    """Whether the sum to pay of an order in the shop's own currency is rounded to whole kronor or euros (R084)."""
+    vat_country: CountryCode | None = None
+    """Whose VAT the shop charges: its rates are known by class and day, and others are flagged (R084)."""
     statuses: Annotated[list[Status], Field(max_length=300)] = []  # noqa: RUF012 - pydantic copies it
     """Its catalogues of statuses; empty: those that every shop begins with."""
     process_within_hours: Annotated[int, Field(ge=1, le=10_000)] = 48

@@ -99,6 +99,9 @@ DEAD_LETTERS = (
     dead_letters_of("integrations.payment", "integrations"),
     dead_letters_of("integrations.shipping", "integrations"),
     dead_letters_of("integrations.erp", "integrations"),
+    dead_letters_of("notifications.repairs", "notifications"),
+    dead_letters_of("documents.repairs", "documents"),
+    dead_letters_of("integrations.repairs", "integrations"),
 )
 CHANNELS = (ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, SHOPS_FACTS)
 """Where contracts are published."""

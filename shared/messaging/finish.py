@@ -95,6 +95,7 @@ class Ending:
             group=self.lane.group,
             message_type=waiting.type,
             message_id=cause.meta.id,
+            message_source=cause.meta.source,
             attempts=self.lane.attempts,
             next_try=datetime.now(UTC) + timedelta(seconds=self.delay),
             detail=str(failure)[:500],
@@ -118,6 +119,7 @@ class Ending:
             group=self.lane.group,
             message_type=waiting.type,
             message_id=cause.meta.id,
+            message_source=cause.meta.source,
             blocks=blocks,
             detail=str(failure)[:500],
         )

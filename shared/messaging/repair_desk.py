@@ -11,7 +11,7 @@ from shared.messaging.database import LOST, Connection, Executor, transaction
 from shared.messaging.failures import Failure, attempt
 from shared.messaging.part import Periodic
 from shared.messaging.repairs import Operator, Repairs
-from shared.messaging.wanted import Wanted, wanted_from
+from shared.messaging.wanted import AskedOnOrder, Wanted, wanted_from
 
 EVERY_SECONDS = 1.0
 
@@ -97,12 +97,18 @@ class RepairDesk(Periodic):
         outcome = await attempt(lambda: self._done(connection, row))
         if not isinstance(outcome, Failure):
             return outcome
-        if isinstance(outcome.error, Refused):
-            return Answered(row["position"], done=False, answer=str(outcome.error))
         if isinstance(outcome.error, NOT_NOW):
             raise outcome.error
-        log.error("repair failed", action=row["action"], position=row["position"], exc_info=outcome.error)
-        return Answered(row["position"], done=False, answer=f"it cannot be done: {outcome}")
+        refusal = outcome.error
+        if not isinstance(refusal, Refused):
+            log.error("repair failed", action=row["action"], position=row["position"], exc_info=refusal)
+            refusal = Refused("cannot-be-done", f"it cannot be done: {outcome}")
+        told = await attempt(lambda: self._tell(connection, row, refusal))
+        if isinstance(told, Failure):
+            if isinstance(told.error, NOT_NOW):
+                raise told.error
+            log.error("refusal not told", action=row["action"], position=row["position"], exc_info=told.error)
+        return Answered(row["position"], done=False, answer=str(refusal))
 
     async def _done(self, connection: Connection, row: asyncpg.Record) -> Answered:
         if row["of_another_life"]:
@@ -112,3 +118,13 @@ class RepairDesk(Periodic):
             operator = Operator(actor=row["actor"], reason=row["reason"])
             repaired = await self._repairs.carry_out(connection, wanted, operator)
         return Answered(row["position"], repaired.done, repaired.answer)
+
+    async def _tell(self, connection: Connection, row: asyncpg.Record, refusal: Refused) -> None:
+        """Whoever asked on an order looks there for the answer."""
+        if row["action"] != AskedOnOrder.action:
+            return
+        async with connection.transaction():
+            wanted = wanted_from(row["action"], row["arguments"])
+            operator = Operator(actor=row["actor"], reason=row["reason"])
+            if isinstance(wanted, AskedOnOrder):
+                await self._repairs.tell(connection, wanted, operator, refusal)

@@ -18,6 +18,9 @@ class Repaired:
     shop: str
     correlation: str | None = None
     done: bool = True
+    group: str | None = None
+    """Whose message it was, where it was one."""
+    message_id: str | None = None
 
     @property
     def order_id(self) -> UUID | None:

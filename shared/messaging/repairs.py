@@ -5,36 +5,37 @@ Locks are taken as everywhere: cursor, lane, order, stream, the rest.
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 
-from shared.contracts.message import Meta, new_id, now
-from shared.contracts.order_log import EffectSettled, LogEntry, RepairMade, Text
 from shared.contracts.refusal import Refused
 from shared.contracts.topics import BY_NAME
-from shared.contracts.values import Identifier, Value, on_one_line
-from shared.messaging import repairs_of_lanes, repairs_of_records
+from shared.messaging import repairs_of_lanes, repairs_of_orders, repairs_of_records
 from shared.messaging.database import Connection
 from shared.messaging.groups import Group
 from shared.messaging.ingest_by_hand import IngestByHand
 from shared.messaging.outbox import Outbox
 from shared.messaging.repaired import Repaired
+from shared.messaging.repairs_told import Operator, asked_by, cause_of, entry_of, refusal_of
 from shared.messaging.wakeup import Bell
-from shared.messaging.wanted import AcceptGap, ReleaseKey, RetryDead, SettleEffect, SkipDead, TakeAgain, Wanted
+from shared.messaging.wanted import (
+    AcceptGap,
+    AskedOnOrder,
+    ReleaseKey,
+    RetryDead,
+    SettleEffect,
+    SkipDead,
+    TakeAgain,
+    Wanted,
+)
 
-SOURCE = "/ops"
+__all__ = ["Operator", "Repairs", "write_down"]
+
 RECORD = """
 insert into repair (actor, action, arguments, reason, state, answer, answered_at)
 values ($1, $2, $3::jsonb, $4, $5, $6, clock_timestamp())
 """
-
-
-class Operator(Value):
-    """Who wants it, by an id and never by a name or address, and why."""
-
-    actor: Identifier
-    reason: Text = ""
 
 
 Action = Callable[[Connection, Any, Operator], Awaitable[Repaired]]
@@ -56,15 +57,20 @@ class Repairs:
             AcceptGap: self._accept_gap,
             TakeAgain: self._take_again,
             SettleEffect: self._settle,
+            AskedOnOrder: self._put_right,
         }
 
     async def carry_out(self, connection: Connection, wanted: Wanted, operator: Operator) -> Repaired:
         """Does it and tells the order log, in the caller's transaction. Raises Refused where it cannot be done."""
         repaired = await self._actions[type(wanted)](connection, wanted, operator)
-        entry = _entry(wanted, repaired, operator) if repaired.done else None
+        entry = entry_of(wanted, repaired, operator) if repaired.done else None
         if entry is not None:
-            await self._outbox.append(connection, [(_cause(repaired, operator), [entry])])
+            await self._outbox.append(connection, [(cause_of(wanted, repaired, operator), [entry])])
         return repaired
+
+    async def tell(self, connection: Connection, wanted: AskedOnOrder, operator: Operator, refusal: Refused) -> None:
+        """Tells the order log, in the caller's transaction, that what was asked for there cannot be done."""
+        await self._outbox.append(connection, [(asked_by(wanted, operator), [refusal_of(wanted, refusal)])])
 
     async def record(self, connection: Connection, wanted: Wanted, operator: Operator, repaired: Repaired) -> None:
         """Writes down what was done, in the caller's transaction."""
@@ -78,8 +84,7 @@ class Repairs:
             bell.ring()
 
     async def _retry(self, connection: Connection, wanted: RetryDead, _operator: Operator) -> Repaired:
-        if wanted.group not in {group.name for group in self._groups}:
-            raise Refused("unknown-group", f"no group {wanted.group} is worked here")
+        self._require(wanted.group)
         return await repairs_of_lanes.retry(connection, wanted.group, wanted.position)
 
     async def _skip(self, connection: Connection, wanted: SkipDead, _operator: Operator) -> Repaired:
@@ -87,6 +92,11 @@ class Repairs:
 
     async def _settle(self, connection: Connection, wanted: SettleEffect, operator: Operator) -> Repaired:
         return await repairs_of_lanes.settle_by_person(connection, wanted, operator.reason)
+
+    async def _put_right(self, connection: Connection, wanted: AskedOnOrder, operator: Operator) -> Repaired:
+        if wanted.group is not None:
+            self._require(wanted.group)
+        return await repairs_of_orders.put_right(connection, wanted, operator.reason)
 
     async def _release(self, connection: Connection, wanted: ReleaseKey, _operator: Operator) -> Repaired:
         return await repairs_of_records.release(connection, wanted)
@@ -97,6 +107,10 @@ class Repairs:
     async def _take_again(self, connection: Connection, wanted: TakeAgain, _operator: Operator) -> Repaired:
         row = await repairs_of_records.quarantined(connection, wanted)
         return await repairs_of_records.take_again(connection, self._store(row["topic"]), row)
+
+    def _require(self, name: str) -> None:
+        if name not in {group.name for group in self._groups}:
+            raise Refused("unknown-group", f"no group {name} is worked here")
 
     def _store(self, name: str) -> IngestByHand:
         topic = BY_NAME.get(name)
@@ -112,43 +126,3 @@ async def write_down(
     written = json.dumps(arguments)
     state = "done" if done else "refused"
     await connection.execute(RECORD, operator.actor, action, written, operator.reason, state, answer)
-
-
-def _cause(repaired: Repaired, operator: Operator) -> Meta:
-    """The operator's word, as if it had been a message."""
-    return Meta(
-        new_id(),
-        source=SOURCE,
-        subject=repaired.subject,
-        shop=repaired.shop,
-        actor=operator.actor,
-        time=now(),
-        correlationid=repaired.correlation,
-    )
-
-
-def _entry(wanted: Wanted, repaired: Repaired, operator: Operator) -> LogEntry | None:
-    order_id = repaired.order_id
-    if order_id is None:
-        return None
-    if isinstance(wanted, SettleEffect):
-        return EffectSettled(
-            order_id=order_id,
-            outcome="done",
-            summary="effect.settled",
-            parameters={"effect": repaired.about},
-            effect=repaired.about,
-            key=wanted.key,
-            happened=wanted.happened,
-            settled_by="person",
-            reason=operator.reason,
-        )
-    return RepairMade(
-        order_id=order_id,
-        outcome="done",
-        summary="repair.made",
-        parameters={"action": wanted.action},
-        action=cast(Any, wanted.action),  # those of a repair are the entry's
-        about=on_one_line(repaired.about, 200),
-        reason=operator.reason,
-    )

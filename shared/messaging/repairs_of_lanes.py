@@ -78,7 +78,8 @@ class DeadMessage:
     def repaired(self, answer: str) -> Repaired:
         about = f"{self.group} {self.type} {self.meta.id if self.meta else self.position}"
         correlation = (self.meta.correlationid or self.meta.id) if self.meta else None
-        return Repaired(answer, about, self.subject, self.shop, correlation)
+        message_id = self.meta.id if self.meta else None
+        return Repaired(answer, about, self.subject, self.shop, correlation, group=self.group, message_id=message_id)
 
 
 async def retry(connection: Connection, group: str, position: int) -> Repaired:

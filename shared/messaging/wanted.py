@@ -1,13 +1,13 @@
 """What an operator can want of a service; each can be written down, and be done later by whoever reads it."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.contracts.message import reasons
 from shared.contracts.order_log import EffectKey
 from shared.contracts.refusal import Refused
-from shared.contracts.values import Identifier
+from shared.contracts.values import Identifier, OrderId, ShopId
 
 Position = Annotated[int, Field(ge=1, lt=2**63)]
 Incarnation = Annotated[int, Field(ge=0, lt=10**10)]
@@ -75,6 +75,26 @@ class SettleEffect(Wanted, action="settle"):
     happened: bool
     again: bool = True
     """Where it did not: whether the call is made again, or given up."""
+
+
+class AskedOnOrder(Wanted, action="asked-on-order"):
+    """What an entry of an order's log tells of is put right, as somebody asked on the order; it is about no other."""
+
+    order: OrderId
+    shop: ShopId
+    entry: Identifier
+    do: Literal["retry", "skip", "settle"]
+    group: Identifier | None = None
+    """Whose message, where one is tried again or skipped."""
+    message: Identifier | None = None
+    source: Identifier | None = None
+    key: EffectKey | None = None
+    """Which call, where one is settled."""
+    happened: bool | None = None
+    again: bool = False
+    cause: Identifier
+    """The id of the message that asked."""
+    correlation: Identifier | None = None
 
 
 def wanted_from(action: str, arguments: str) -> Wanted:

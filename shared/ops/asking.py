@@ -1,7 +1,6 @@
 """What an operator wants is left at the desks of the services and waited for; nothing is changed from here."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -9,8 +8,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shared.contracts.message import reasons
 from shared.messaging.database import Connection
@@ -19,7 +16,7 @@ from shared.messaging.repairs import Operator
 from shared.messaging.trouble import Filter, Item
 from shared.messaging.wanted import Wanted
 from shared.ops.servers import CANNOT, connected, databases, finish
-from shared.ops.shown import counted, printable
+from shared.ops.shown import counted, printable, progress
 from shared.ops.troubles import Found, View, find, find_all, print_found
 from shared.runtime.masking import masked_text
 
@@ -93,15 +90,10 @@ def carry_out(
         return
     if not sure:
         typer.confirm(f"{verb}?", abort=True)
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task(verb, total=len(found))
         outcome = finish(_asked(found, wanted_of, operator, patience, lambda count: bar.advance(task, count)))
     _tell(found, outcome)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=not sys.stderr.isatty())
 
 
 async def _asked(

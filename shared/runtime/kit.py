@@ -24,6 +24,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.relay_consent import Consent
 from shared.messaging.repair_desk import RepairDesk
 from shared.messaging.repairs import Repairs
+from shared.messaging.repairs_asked import Asked, group_of
 from shared.messaging.sweeper import Sweeper
 from shared.messaging.timers import Timers
 from shared.messaging.topics_on_broker import TopicsOnBroker
@@ -72,12 +73,20 @@ class Messaging:
         written = [topic for topic in CHANNELS if topic.sequenced and self.service in topic.writers]
         self.consent = Consent(self.kafka, self.settings.topic_prefix, written, self.source)
 
-    def work_inside(self, group: Group, workspaces: Mapping[type, Callable[[Connection], Any]]) -> None:
+    def work_inside(
+        self, group: Group, workspaces: Mapping[type, Callable[[Connection], Any]], *, poll: float = 0.25
+    ) -> None:
         """A group whose handlers run in the transaction that finishes their message."""
         bell = self.inbox_bells[group.reads.name].another()
-        worker = InsideWorker(self.keyed_pool, self.dsn, group, self.outbox, bell, workspaces, hands=self.hands)
+        worker = InsideWorker(
+            self.keyed_pool, self.dsn, group, self.outbox, bell, workspaces, hands=self.hands, poll=poll
+        )
         self.groups.append(group)
         self.workers.append(worker)
+
+    def take_repairs(self) -> None:
+        """What is asked of this service on an order is left at its desk; that is seldom, and looked for seldom."""
+        self.work_inside(group_of(self.service), {Asked: Asked}, poll=1.0)
 
     def work_outside(self, groups: Sequence[Group], provided: Mapping[type, Any], *, source: str | None = None) -> None:
         """Groups whose handlers may touch the world; they begin when the shops' facts are known.

@@ -41,7 +41,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 TOKEN_SCHEME = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API token, `ot_…`, made by an operator for one shop.",
+    "description": "An API token, `ot_…`, made by an operator for one shop; or an actor token of the back office.",
 }
 MEANINGS = {
     "400": ("malformed-json", "The body is not JSON."),

@@ -19,13 +19,14 @@ from prometheus_client import CollectorRegistry
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.messaging.crash_points import crash_point
+from shared.runtime.actors import Actors
 from shared.runtime.database import Pool, close_pool
 from shared.runtime.health import Check, Component, Health, Heart
 from shared.runtime.http import add_health, make_app
 from shared.runtime.limits import Buckets, Limits
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, Folder
 from shared.runtime.observability import configure_logging, make_registry, make_tracing
-from shared.runtime.settings import Role, ServiceSettings, read_settings
+from shared.runtime.settings import ProcessSettings, Role, read_settings
 from shared.runtime.startup import Hook, prepare
 from shared.runtime.tokens import Tokens
 
@@ -36,7 +37,7 @@ log = structlog.stdlib.get_logger(__name__)
 CANCELLED_WITHIN = 2.0
 """Seconds that a cancelled task has to end."""
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Service:
     """What one process is made of; `serve` brings it to life."""
 
     name: str
-    settings: ServiceSettings
+    settings: ProcessSettings
     pool: Pool
     components: Mapping[Role, Sequence[Component]] = field(default_factory=dict)
     routers: Sequence[APIRouter] = ()
@@ -56,6 +57,8 @@ class Service:
     """Closed at the end, as `pool` is."""
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
     """Called when everything has stopped, before the pools are closed."""
+    arrange: Sequence[Callable[[FastAPI], None]] = ()
+    """What else is done to the HTTP app: a service with pages shows its problems as pages."""
     registry: CollectorRegistry = field(default_factory=make_registry)
     version: str = "1"
 
@@ -68,12 +71,21 @@ class Service:
         """Build the HTTP app; without the role `api` it answers for health and metrics alone."""
         routers = self.routers if Role.API in self.settings.roles else ()
         tokens = Tokens(self.pool, wait=self.settings.database_wait, limits=limits_of(self.settings))
-        state = {"pool": self.pool, "tokens": tokens, **self.state}
-        limit = self.settings.body_limit
-        return make_app(self.name, routers, version=self.version, state=state, body_limit=limit, registry=self.registry)
+        state = {"pool": self.pool, "tokens": tokens, "actors": Actors(self.name, self.settings.actor_keys)}
+        app = make_app(
+            self.name,
+            routers,
+            version=self.version,
+            state=state | dict(self.state),
+            body_limit=self.settings.body_limit,
+            registry=self.registry,
+        )
+        for arrange in self.arrange:
+            arrange(app)
+        return app
 
 
-def limits_of(settings: ServiceSettings) -> Limits:
+def limits_of(settings: ProcessSettings) -> Limits:
     """What the settings allow."""
     a_minute = settings.wrong_tokens_per_minute
     return Limits(

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts.catalogue import contract_of
 from shared.messaging.sealing import Seal
+from shared.runtime.actors import read_key
 
 WRONG_SETTINGS = 2
 """The exit code of a process whose environment cannot be used: starting it again will not help."""
@@ -34,8 +35,8 @@ def split_list(value: Any) -> Any:
 CommaSeparated = BeforeValidator(split_list)
 
 
-class ServiceSettings(BaseSettings):
-    """What every service is told; a service's own class adds its fields and sets `env_prefix` (`ORDERS_`)."""
+class ProcessSettings(BaseSettings):
+    """What every process is told; a service's own class adds its fields and sets `env_prefix` (`ORDERS_`)."""
 
     model_config = SettingsConfigDict(
         frozen=True, env_ignore_empty=True, populate_by_name=True, hide_input_in_errors=True
@@ -44,22 +45,12 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr
     database_connections: int = Field(default=16, ge=2, le=1000, description="most connections of this process")
     database_wait: float = Field(default=5.0, gt=0, le=60, description="seconds a request waits for a connection")
-    kafka: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(min_length=1)
-    topic_prefix: str = Field(default="", pattern="^[a-zA-Z0-9._-]{0,100}$")
     roles: Annotated[frozenset[Role], NoDecode, CommaSeparated] = Field(default=frozenset(Role), min_length=1)
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535, description="0: any free one; the log says which")
-    instance: int = Field(default=0, ge=0, description="the stable number of this process among its kind")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    emits: Annotated[frozenset[str], NoDecode, CommaSeparated] = Field(
-        default=frozenset(), description="new types of messages that everybody who reads them knows by now"
-    )
-    inbox_limit: int = Field(
-        default=100_000, ge=1_000, description="messages that wait for workers; above, reading stops"
-    )
-    inbox_disk_limit_mib: int = Field(default=20_480, ge=16, description="disk that received messages may take, in MiB")
-    sealing_keys: SecretStr | None = Field(
-        default=None, description="url-safe base64 of 32 bytes each, with commas between them, the newest first"
+    actor_keys: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
+        default=(), description="public keys of the back office, with commas between them while one is changed"
     )
     migrate: bool = Field(default=False, description="bring the database's schema up to date when starting")
     body_limit: int = Field(default=1024 * 1024, ge=1024, description="bytes of a request's body")
@@ -83,6 +74,31 @@ class ServiceSettings(BaseSettings):
         if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
             raise ValueError("expected postgresql://user:password@host:port/database")
         return value
+
+    @field_validator("actor_keys")
+    @classmethod
+    def _are_public_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            read_key(key)
+        return value
+
+
+class ServiceSettings(ProcessSettings):
+    """What a service is told that speaks by messages."""
+
+    kafka: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(min_length=1)
+    topic_prefix: str = Field(default="", pattern="^[a-zA-Z0-9._-]{0,100}$")
+    instance: int = Field(default=0, ge=0, description="the stable number of this process among its kind")
+    emits: Annotated[frozenset[str], NoDecode, CommaSeparated] = Field(
+        default=frozenset(), description="new types of messages that everybody who reads them knows by now"
+    )
+    inbox_limit: int = Field(
+        default=100_000, ge=1_000, description="messages that wait for workers; above, reading stops"
+    )
+    inbox_disk_limit_mib: int = Field(default=20_480, ge=16, description="disk that received messages may take, in MiB")
+    sealing_keys: SecretStr | None = Field(
+        default=None, description="url-safe base64 of 32 bytes each, with commas between them, the newest first"
+    )
 
     @field_validator("sealing_keys")
     @classmethod
@@ -113,7 +129,7 @@ class ServiceSettings(BaseSettings):
         return value
 
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def read_settings(kind: type[S]) -> S:
@@ -126,7 +142,7 @@ def read_settings(kind: type[S]) -> S:
         raise SystemExit(WRONG_SETTINGS) from None
 
 
-def wrong_settings(kind: type[ServiceSettings], error: ValidationError) -> list[str]:
+def wrong_settings(kind: type[ProcessSettings], error: ValidationError) -> list[str]:
     """Say what is wrong with each environment variable, without the values: one of them is a password."""
     sentences = {}
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
@@ -139,7 +155,7 @@ def wrong_settings(kind: type[ServiceSettings], error: ValidationError) -> list[
     return list(sentences.values())
 
 
-def environment_name(kind: type[ServiceSettings], field: str) -> str:
+def environment_name(kind: type[ProcessSettings], field: str) -> str:
     """Give the environment variable that fills `field`."""
     declared = kind.model_fields.get(field)
     if declared is None or declared.validation_alias is not None:

@@ -1,4 +1,7 @@
-"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds."""
+"""API tokens: only their hashes are kept, each belongs to one shop, and a revoked one stops working within seconds.
+
+Whoever has none may have an actor token (`actors.py`) instead: every route that takes the one takes the other.
+"""
 
 import asyncio
 import hashlib
@@ -10,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from fastapi import Request
 
@@ -21,16 +25,19 @@ ANY_SHOP = "*"
 OPERATOR = "operator"
 """The scope of a token for any shop; it includes every other scope."""
 
+API_TOKEN = "ot_"  # noqa: S105 - what every one begins with
 TOKEN = re.compile(r"\Aot_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
 SCOPE = re.compile(r"\A[a-z][a-z0-9:.-]{0,63}\Z")
 LONGEST = 128
 
-INSERT = "insert into api_token (id, shop, name, scopes, hash) values ($1, $2, $3, $4, $5)"
+INSERT = "insert into api_token (id, shop, name, scopes, hash, made_by) values ($1, $2, $3, $4, $5, $6)"
 LIST = """
-select id, shop, name, scopes, created_at, revoked_at, last_used_at
+select id, shop, name, scopes, created_at, made_by, revoked_at, revoked_by, last_used_at
 from api_token where $1::text is null or shop = $1 order by shop, created_at, id
 """
-REVOKE = "update api_token set revoked_at = clock_timestamp() where id = $1 and revoked_at is null returning id"
+REVOKE = """
+update api_token set revoked_at = clock_timestamp(), revoked_by = $2 where id = $1 and revoked_at is null returning id
+"""
 FIND = """
 select id, shop, scopes, hash, coalesce(last_used_at < clock_timestamp() - interval '1 minute', true) as stale
 from api_token where id = $1 and revoked_at is null
@@ -44,6 +51,7 @@ class Caller:
 
     shop: str
     token_id: str
+    """Empty for a person."""
     actor: str
     scopes: frozenset[str]
 
@@ -61,11 +69,14 @@ class TokenRow:
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
+    made_by: str
+    """Empty for one from before that was kept."""
     revoked_at: datetime | None
+    revoked_by: str | None
     last_used_at: datetime | None
 
 
-async def make_token(connection: Connection, shop: str, name: str, scopes: Iterable[str]) -> str:
+async def make_token(connection: Connection, shop: str, name: str, scopes: Iterable[str], actor: str = OPERATOR) -> str:
     """Store a new token and return it, `ot_<id>_<secret>`: it is shown this once and never again.
 
     A token for any shop (`*`) is one with the scope `operator`, and the other way round. ValueError for what is
@@ -79,7 +90,7 @@ async def make_token(connection: Connection, shop: str, name: str, scopes: Itera
     if not (0 < len(shop) <= LONGEST and 0 < len(name) <= LONGEST):
         raise ValueError(f"expected a shop and a name of 1 to {LONGEST} characters")
     token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    await connection.execute(INSERT, token_id, shop, name, wanted, digest(secret))
+    await connection.execute(INSERT, token_id, shop, name, wanted, digest(secret), actor)
     return f"ot_{token_id}_{secret}"
 
 
@@ -89,9 +100,9 @@ async def list_tokens(connection: Connection, shop: str | None = None) -> list[T
     return [TokenRow(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
 
-async def revoke_token(connection: Connection, token_id: str) -> bool:
+async def revoke_token(connection: Connection, token_id: str, actor: str = OPERATOR) -> bool:
     """Revoke a token by its id; False when there is none that still worked."""
-    return await connection.fetchval(REVOKE, token_id) is not None
+    return await connection.fetchval(REVOKE, token_id, actor) is not None
 
 
 def digest(secret: str) -> bytes:
@@ -171,27 +182,44 @@ class Tokens:
         return known
 
 
+class Believes(Protocol):
+    """Says whose token this is that is no API token."""
+
+    def caller(self, token: str) -> Caller | None:
+        """None where it is nobody's."""
+
+
 def authenticated(scope: str) -> Callable[..., Awaitable[Caller]]:
     """Make a dependency that gives the Caller; 401 without a working token, 403 without the scope, 429 beyond limits.
 
     Where too many tokens from an address were wrong, no others are tried than those that have worked here: whoever
-    guesses behind a proxy does not shut out the shops behind it. Needs `app.state.tokens`, a Tokens. It reads the
-    header itself, since every dependency of a dependency takes time.
+    guesses behind a proxy does not shut out the shops behind it. Needs `app.state.tokens`, a Tokens, and takes actor
+    tokens where there is `app.state.actors`. It reads the header itself, since every dependency of a dependency takes
+    time.
     """
 
     async def caller(request: Request) -> Caller:
-        tokens: Tokens = request.app.state.tokens
         given = given_token(request)
-        found = await found_with(tokens, given, request) if given is not None else None
+        found = await found_with(request, given) if given is not None else None
         if found is None:
             raise unauthorized(given=given is not None)
-        tokens.limits.count_request(found.token_id)
+        limits: Limits = request.app.state.tokens.limits
+        limits.count_request(found.token_id or found.actor)
         if not found.may(scope):
             raise Problem(403, "missing-scope", "The token does not have the scope that this needs.", scope=scope)
         return found
 
-    caller.needs_token = True  # type: ignore[attr-defined]
+    caller.needs_token = scope  # type: ignore[attr-defined]
     return caller
+
+
+async def whose(request: Request, token: str) -> Caller | None:
+    """Whose token this is, of either kind."""
+    if token.startswith(API_TOKEN):
+        tokens: Tokens = request.app.state.tokens
+        return await tokens.caller(token)
+    actors: Believes | None = getattr(request.app.state, "actors", None)
+    return actors.caller(token) if actors is not None else None
 
 
 def of_one_shop(caller: Caller) -> Caller:
@@ -201,12 +229,16 @@ def of_one_shop(caller: Caller) -> Caller:
     return caller
 
 
-async def found_with(tokens: Tokens, token: str, request: Request) -> Caller | None:
-    """Look a token up, unless too many wrong ones have come from its address."""
+async def found_with(request: Request, token: str) -> Caller | None:
+    """Look a token up, unless too many wrong ones have come from its address; nobody guesses one that is signed."""
+    tokens: Tokens = request.app.state.tokens
     address = request.client.host if request.client else ""
-    if tokens.limits.wrong_tokens.wait(address) and not tokens.has_worked(token):
+    signed = not token.startswith(API_TOKEN)
+    found = await whose(request, token) if signed else None
+    if found is None and tokens.limits.wrong_tokens.wait(address) and not tokens.has_worked(token):
         tokens.limits.refuse_guessing(address)
-    found = await tokens.caller(token)
+    if not signed:
+        found = await tokens.caller(token)
     if found is None:
         tokens.limits.count_wrong_token(address)
     return found
@@ -220,9 +252,8 @@ def given_token(request: Request) -> str | None:
 
 async def still_allowed(request: Request, scope: str) -> bool:
     """Say whether the token of a request that goes on still works; while the database is away nobody has revoked it."""
-    tokens: Tokens = request.app.state.tokens
     try:
-        found = await tokens.caller(given_token(request) or "")
+        found = await whose(request, given_token(request) or "")
     except AWAY:
         return True
     return found is not None and found.may(scope)

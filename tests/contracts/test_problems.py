@@ -13,7 +13,14 @@ PAGE = ROOT / "docs" / "problems.md"
 ROW = re.compile(r"^\| `(?P<slug>[a-z-]+)` \| (?P<status>[0-9, ]+|log) \| (?P<means>[^|]+) \| [^|]*\|$", re.MULTILINE)
 SLUG = re.compile(r"[a-z]+(-[a-z]+)*")
 OF_THE_FRAMEWORK = {"not-found": 404, "wrong-method": 405}
-ON_THE_LOG = {"invalid-command", "personal-number-by-topic", "unknown-command"}
+ON_THE_LOG = {
+    "cannot-be-done",
+    "invalid-command",
+    "lane-blocked",
+    "not-there",
+    "personal-number-by-topic",
+    "unknown-command",
+}
 NAMES = {"reason", "refused_as"}
 """What a reason is assigned to."""
 OF_REPAIRS = 409

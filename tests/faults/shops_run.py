@@ -17,7 +17,7 @@ from deploy.local.demo.checkout import Checkout
 from deploy.local.demo.shop_front import NoAnswer, ShopFront
 from deploy.local.demo.stories import State, Story
 from deploy.local.demo.work import Work
-from tests.builders import a_customer, a_line, an_order, to_place
+from tests.builders import a_customer, a_line, a_shop, an_order, to_place
 from tests.faults.chaos import Chaos
 from tests.faults.deeds import Ground
 from tests.faults.plan import kills
@@ -102,7 +102,7 @@ async def _handle_all(world: ShopsWorld, stories: Sequence[Story], handled: Call
     async def worker(number: int) -> None:
         async with httpx2.AsyncClient(base_url=urls[number % len(urls)], timeout=30.0) as http:
             front = ShopFront(http, KeptRecords(), {SHOP: world.token}, patience=PATIENCE)
-            checkout = Checkout(pay.http, {SHOP: pay.api_key}, tries=TRIES)
+            checkout = Checkout(pay.http, [a_shop()], {SHOP: pay.api_key}, tries=TRIES)
             for story in waiting:
                 await _handle(story, front, checkout)
                 handled()

@@ -1,25 +1,15 @@
 """In a real browser no mail runs a script, loads anything from elsewhere, or breaks the page at any width."""
 
 import asyncio
-import shutil
 import smtplib
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.plugins.browsers import CHROMIUM, SWITCHES
 from tests.plugins.mailboxes import Mailbox
 
-CHROMIUM = shutil.which("chromium")
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LONG = "a-very-long-word-that-does-not-end-" * 10
 HOSTILE = f"""\
 From: "<img src=x onerror=alert(1)>" <evil@example.com>

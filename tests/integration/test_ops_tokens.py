@@ -75,5 +75,5 @@ async def test_a_database_without_the_table_is_told_which_migration_it_misses(da
     assert answer.code == 3
     assert answer.err == (
         "Error: the database of orders has not had all migrations; missing: "
-        "runtime/0001_tokens, runtime/0002_idempotency\n"
+        "runtime/0001_tokens, runtime/0002_idempotency, runtime/0003_token_actors\n"
     )

@@ -186,7 +186,7 @@ async def test_a_person_says_that_the_money_is_there(tea: Caller, order: OrderSn
     answer = await tea.handle(order.id, "confirm-payment", reason="On the statement.")
     assert (answer.json()["payment_status"], answer.json()["paid"]["captured"]) == (
         "captured",
-        order.totals.incl_vat.amount,
+        order.totals.to_pay.amount,
     )
     confirmed = [e for e in await log_of(tea, order) if e["type"] == "payment.confirmed.v1"]
     assert [e["data"]["reason"] for e in confirmed] == ["On the statement."]

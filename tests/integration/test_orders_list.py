@@ -1,7 +1,10 @@
 """The list of orders: filtered, searched and counted, page by page, of the caller's shop alone."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -53,6 +56,8 @@ async def test_the_newest_orders_come_first_with_all_that_a_row_shows(tea: Calle
     assert await found(tea, sort="number") == [1, 2, 3, 4, 5, 6]
     assert await found(tea, sort="placed_at", limit=2) == [1, 2]
     await tea.handle(orders[1].id, "internal-status", status="to-pick")
+    assert await found(tea, sort="-changed_at", limit=1) == [2]
+    assert (await found(tea, sort="name"))[0] == 3
     rows = (await tea.client.get("/v1/orders")).json()["orders"]
     row = rows[4]
     assert (row["id"], row["name"], row["amount"], row["currency"]) == (str(orders[1].id), "Åsa Öberg", 22700, "SEK")
@@ -148,6 +153,23 @@ async def test_an_order_is_found_by_its_number(orders_alone: OrdersAlone, call_a
     assert await found(caller, q="7340", sort="-number") == [734_001, 734_000]
 
 
+IMPOSSIBLE = [
+    ("number", 2**63),
+    ("amount", "much"),
+    ("placed_at", "0001-01-01T00:00:00+23:00"),
+    ("changed_at", None),
+    ("name", 7),
+    ("name", "a\x00"),
+    ("name", "\ud800"),
+]
+
+
+def made_up(sort: str, value: object) -> str:
+    """A cursor that nobody has given."""
+    said = json.dumps(["nordic-tea", sort, value, str(UUID(int=0))])
+    return base64.urlsafe_b64encode(said.encode()).decode()
+
+
 @pytest.mark.usefixtures("orders")
 async def test_a_cursor_is_of_one_shop_and_one_order_of_rows(
     orders_alone: OrdersAlone, tea: Caller, call_as: CallAs
@@ -159,6 +181,7 @@ async def test_a_cursor_is_of_one_shop_and_one_order_of_rows(
         (stranger, {"after": cursor}),
         (tea, {"after": cursor, "sort": "number"}),
         (tea, {"after": "x"}),
+        *((tea, {"after": made_up(sort, value), "sort": sort}) for sort, value in IMPOSSIBLE),
     ):
         assert problem(await caller.client.get("/v1/orders", params=wanted)) == (422, "wrong-cursor")
     assert (await stranger.client.get("/v1/orders")).json() == {"orders": [], "next": None}

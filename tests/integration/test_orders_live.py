@@ -21,6 +21,7 @@ from shared.contracts.order_log import MessageSent, OrderNoted
 from shared.contracts.topics import ORDERS_EVENTS
 from shared.messaging.database import transaction
 from shared.messaging.ends import Ends
+from shared.runtime.actors import LIFETIME, Actors, Signer, new_key, public_key_of
 from shared.runtime.problems import Problem
 from shared.runtime.tokens import Tokens, make_token, revoke_token
 from tests.builders import an_order, stamped, to_place
@@ -292,4 +293,21 @@ async def test_a_revoked_token_hears_no_more(
             assert not ear.ended
             async with transaction(orders_alone.pool) as connection:
                 assert await revoke_token(connection, token.split("_")[1])
+            await eventually(lambda: ear.ended)
+
+
+async def test_an_actor_token_whose_time_is_over_hears_no_more(
+    kit_on_kafka: Kit, live_on: Callable[..., Live], orders_alone: OrdersAlone
+) -> None:
+    key, ahead = new_key(), [0]
+    live, app = live_on(kit_on_kafka, look_every=0.1), app_of(orders_alone)
+    app.state.live = live
+    app.state.actors = Actors("orders", [public_key_of(key)], clock=lambda: time.time() + ahead[0])
+    token = Signer(key).sign("orders", "7", "nordic-tea", ["viewer"])
+    async with running(live), serving(app) as (_, client):
+        client.headers["authorization"] = f"Bearer {token}"
+        async with listening(client, CHANGES) as ear:
+            await eventually(lambda: ear.comments > 2)
+            assert not ear.ended
+            ahead[0] = LIFETIME
             await eventually(lambda: ear.ended)

@@ -24,6 +24,7 @@ from shared.runtime.database import transaction
 from shared.runtime.http import make_app
 from shared.runtime.tokens import make_token
 from tests.integration.test_orders_requests import ALL
+from tests.plugins.fuzzed import as_a_request
 from tests.plugins.orders import ROUTERS, app_of, orders_on
 from tests.plugins.waiting import eventually
 
@@ -37,7 +38,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 DOCUMENT: dict[str, Any] = make_app("orders", ROUTERS).openapi()
-SCOPES = ("orders:read", "orders:write", "orders:reveal", "shop:write", "shop:audit")
+SCOPES = ("orders:read", "orders:write", "orders:reveal", "shop:write", "shop:audit", "tokens:write")
 STORIES = 12
 OF_AN_ORDER = r"^/v1/orders(/\{order_id\}.*)?$"
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
@@ -88,7 +89,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(served: 
         @given(case=document[path][method.upper()].as_strategy(generation_mode=mode))
         @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         def answered(case: Case[Any]) -> None:
-            case.call_and_validate(base_url=served.address, headers=headers, checks=CHECKS)
+            as_a_request(case).call_and_validate(base_url=served.address, headers=headers, checks=CHECKS)
 
         answered()
 

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from shared.contracts.message import new_id
+from shared.runtime.actors import Actors, Signer, new_key, public_key_of
 from shared.runtime.database import transaction
 from shared.runtime.tokens import ANY_SHOP, OPERATOR, make_token
 from tests.builders import a_shop, an_order, to_place
@@ -15,6 +16,7 @@ from tests.plugins.orders import OrdersAlone, app_of
 
 PUBLIC = {"/asyncapi.json"}
 """What anybody may read: how to speak with us."""
+TESTED_ALONE = ("/v1/operators", "/v1/shops", "/v1/tokens")
 READ, WRITE, SHOP = "orders:read", "orders:write", "shop:write"
 OTHERWISE = {"/v1/shop/reveals": "shop:audit", "/v1/orders/{order_id}/personal-number/reveal": "orders:reveal"}
 """Scopes that go with one path alone."""
@@ -23,12 +25,12 @@ Operation = tuple[str, str, dict[str, Any]]
 
 
 def operations(app: FastAPI) -> list[Operation]:
-    """Every path, method and operation of the document but those of operators, which have tests of their own."""
+    """Every path, method and operation of the document but those of operators and tokens, tested elsewhere."""
     return [
         (path, method, operation)
         for path, methods in app.openapi()["paths"].items()
         for method, operation in methods.items()
-        if path not in PUBLIC and "/operators" not in path
+        if path not in PUBLIC and not path.startswith(TESTED_ALONE)
     ]
 
 
@@ -115,6 +117,33 @@ async def test_a_token_of_all_shops_is_of_no_shop(
     token = await token_of(orders_alone, ANY_SHOP, OPERATOR)
     for operation in all_of_them:
         assert await calls(operation, token) == (403, "no-single-shop"), operation[:2]
+
+
+@pytest.mark.requirement("R083")
+async def test_a_person_may_do_what_their_role_says_by_their_actor_token(
+    orders_alone: OrdersAlone, all_of_them: list[Operation]
+) -> None:
+    order, key, app = an_order(), new_key(), app_of(orders_alone)
+    await orders_alone.handle(to_place(order))
+    await orders_alone.save(a_shop(shop="other-shop"))
+    app.state.actors = Actors("orders", [public_key_of(key)])
+    signer, calls = Signer(key), Calls(app, order.id)
+    for operation in all_of_them:
+        needed = scope_of(operation)
+        for role in ("viewer", "handler", "administrator", "operator"):
+            may = needed == READ or (needed == WRITE and role != "viewer") or role in {"administrator", "operator"}
+            status, problem = await calls(operation, signer.sign("orders", "7", "nordic-tea", [role]))
+            assert (problem != "missing-scope") == may, (operation[:2], role, status, problem)
+            assert status != 401
+        if "{order_id}" in operation[0]:
+            foreign = signer.sign("orders", "7", "other-shop", ["administrator"])
+            assert await calls(operation, foreign) == (404, "unknown-order"), operation[:2]
+        for nobodys in (signer.sign("documents", "7", "nordic-tea", ["operator"]), Signer(new_key())):
+            token = nobodys if isinstance(nobodys, str) else nobodys.sign("orders", "7", "nordic-tea", ["operator"])
+            assert (await calls(operation, token))[0] == 401, operation[:2]
+    actors = await orders_alone.pool.fetch("select distinct actor from timeline where actor like 'person/%'")
+    assert [row["actor"] for row in actors] == ["person/7"]
+    await calls.close()
 
 
 @pytest.mark.requirement("R083")

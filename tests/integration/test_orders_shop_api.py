@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from services.orders.domain.statuses import FROM_THE_START
+from shared.runtime.tokens import ANY_SHOP, OPERATOR
 from tests.builders import a_shop, an_order, to_place
 from tests.plugins.orders import CallAs, Caller, OrdersAlone
 
@@ -86,3 +87,36 @@ async def test_what_only_the_operator_decides_stays_as_it_is(orders_alone: Order
     ]
     for changes in impossible:
         assert problem(await put(owner, **changes)) == (422, "invalid-request"), changes
+
+
+async def test_the_second_of_two_people_who_change_the_settings_is_told(owner: Caller) -> None:
+    seen = (await owner.client.get("/v1/shop")).headers["etag"]
+    wanted = await settings(owner, name="Teboden")
+    first = await owner.client.put("/v1/shop", json=wanted, headers={"if-match": seen})
+    assert (first.status_code, first.headers["etag"] != seen) == (200, True)
+    second = await owner.client.put("/v1/shop", json=wanted | {"name": "Tehuset"}, headers={"if-match": seen})
+    assert problem(second) == (412, "version-conflict")
+    now = await owner.client.get("/v1/shop")
+    assert (now.json()["name"], now.headers["etag"]) == ("Teboden", first.headers["etag"])
+
+
+@pytest.mark.requirement("R082", "R083")
+async def test_an_operator_makes_shops_and_gives_them_features(
+    call_as: CallAs, orders_alone: OrdersAlone, owner: Caller
+) -> None:
+    operator = (await call_as(ANY_SHOP, OPERATOR)).client
+    new = a_shop(shop="new-shop", features=["documents"]).model_dump(mode="json")
+    whole = {name: value for name, value in new.items() if name != "shop"}
+    assert (await operator.put("/v1/shops/new-shop", json=whole)).status_code == 201
+    again = await operator.put("/v1/shops/new-shop", json=whole | {"features": []})
+    assert (again.status_code, again.json()["features"]) == (200, [])
+    assert (await operator.get("/v1/shops/new-shop")).json() == again.json()
+    names = [shop["shop"] for shop in (await operator.get("/v1/shops")).json()["shops"]]
+    assert names == ["new-shop", "nordic-tea"]
+    stale = {"if-match": '"0123456789abcdef"'}
+    assert problem(await operator.put("/v1/shops/new-shop", json=whole, headers=stale)) == (412, "version-conflict")
+    assert problem(await operator.get("/v1/shops/no-shop")) == (404, "unknown-shop")
+    about_it = "select count(*) from outbox where topic = 'shops.facts' and payload like '%new-shop%'"
+    assert await orders_alone.pool.fetchval(about_it) == 2, "everybody is told of each"
+    for request in (owner.client.get("/v1/shops"), owner.client.put("/v1/shops/nordic-tea", json=whole)):
+        assert problem(await request) == (403, "missing-scope")

@@ -178,6 +178,28 @@ async def test_tampering_with_a_timeline_is_found_and_named(
     assert await broken(orders_alone, order_id) == named
 
 
+@pytest.mark.requirement("R206")
+async def test_an_order_whose_whole_log_is_gone_is_found(orders_alone: OrdersAlone) -> None:
+    command = to_place(an_order())
+    await orders_alone.handle(command)
+    async with orders_alone.pool.acquire() as connection:
+        await connection.execute("delete from timeline")
+        await connection.execute("delete from timeline_head")
+    assert await broken(orders_alone, command.order_id) == 1
+    assert await broken(orders_alone, uuid4()) is None, "nobody has placed that"
+
+
+@pytest.mark.requirement("R206")
+async def test_a_log_that_is_written_meanwhile_is_intact(orders_alone: OrdersAlone) -> None:
+    order_id, looks = uuid4(), 0
+    writing = asyncio.gather(*(receive(orders_alone, sent(order_id)) for _ in range(40)))
+    while not writing.done():
+        assert await broken(orders_alone, order_id) is None
+        looks += 1
+    await writing
+    assert looks > 1
+
+
 async def test_a_page_goes_on_where_the_last_one_ended(orders_alone: OrdersAlone) -> None:
     order_id = uuid4()
     await receive(orders_alone, noted(order_id), *(sent(order_id) for _ in range(4)))

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from fastapi import APIRouter, Depends
 
+from shared.runtime.actors import Actors, PersonRole, Signer, new_key, public_key_of
 from shared.runtime.database import Pool, connected
 from shared.runtime.http import make_app
 from shared.runtime.limits import Buckets, Limits
@@ -97,3 +98,13 @@ async def test_a_revoked_token_becomes_a_guess(pool: Pool) -> None:
     async with connected(pool) as connection:
         await revoke_token(connection, token.split("_")[1])
     assert [(await asking.ask(token)).status_code for _ in range(2)] == [401, 429]
+
+
+async def test_a_person_is_counted_as_a_token_is_and_guessing_never_keeps_them_out(pool: Pool) -> None:
+    key, roles = new_key(), [PersonRole.VIEWER]
+    asking = Asking(pool, Limits(requests=Buckets(SLOW, 2), wrong_tokens=Buckets(SLOW, 1)))
+    asking.app.state.actors = Actors("things", [public_key_of(key)])
+    greedy, modest = (Signer(key).sign("things", person, "tea", roles) for person in ("7", "8"))
+    assert [(await asking.ask(greedy)).status_code for _ in range(3)] == [403, 403, 429]
+    assert [(await asking.ask("nonsense")).status_code for _ in range(2)] == [401, 429]
+    assert (await asking.ask(modest)).status_code == 403, "no viewer may read things, but it was heard"

@@ -50,6 +50,7 @@ async def test_several_folders_number_their_files_each_for_itself(connection: Co
     assert await migrate(connection, [RUNTIME_MIGRATIONS, ("shop", folder)]) == [
         "runtime/0001_tokens",
         "runtime/0002_idempotency",
+        "runtime/0003_token_actors",
         "shop/0001_thing",
     ]
 

@@ -20,6 +20,7 @@ from shared.runtime.tokens import make_token
 from tests.integration.test_kit_ingest import log
 from tests.integration.test_orders_openapi import CHECKS, Served, contents
 from tests.plugins.broken import a_group
+from tests.plugins.fuzzed import as_a_request
 from tests.plugins.kit import FOLDERS, Kit
 from tests.plugins.operators_http import app_on
 from tests.plugins.waiting import eventually
@@ -66,7 +67,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_as_it_says(served: 
         @given(case=document[path][method.upper()].as_strategy(generation_mode=mode))
         @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         def answered(case: Case[Any]) -> None:
-            case.call_and_validate(base_url=served.address, headers=headers, checks=CHECKS)
+            as_a_request(case).call_and_validate(base_url=served.address, headers=headers, checks=CHECKS)
 
         answered()
 

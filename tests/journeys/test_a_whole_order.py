@@ -56,7 +56,7 @@ class Shop:
             customer=customer,
             lines=[a_line(line_id="1", quantity=2, vat_rate=VAT[country])],
         )
-        wanted = {"amount": order.totals.incl_vat.amount, "currency": "SEK", "reference": str(order.id)} | payment
+        wanted = {"amount": order.totals.to_pay.amount, "currency": "SEK", "reference": str(order.id)} | payment
         paid = (await self.pay.http.post("/v1/payments", json=wanted)).json()
         reference = Payment(method="card", name="Kort", reference=paid["id"])
         return order.model_copy(update={"payment": reference})
@@ -91,7 +91,7 @@ async def test_by_http_an_order_is_paid_shipped_printed_and_handed_over(
     shop: Shop, language: Language, country: str
 ) -> None:
     order = await shop.checkout(language, country=country, currency="SEK")
-    total = order.totals.incl_vat.amount
+    total = order.totals.to_pay.amount
     assert (await shop.system.place(order)).status_code == 201
     await shop.becomes(order, payment_status="authorized")
     await shop.ask(order, "transfer")

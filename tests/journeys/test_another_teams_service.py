@@ -128,7 +128,7 @@ def what_they_cost(orders: Sequence[OrderSnapshot]) -> Totals:
     numbers, costs = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for order in orders:
         numbers[order.shop, order.currency] += 1
-        costs[order.shop, order.currency] += order.totals.incl_vat.amount
+        costs[order.shop, order.currency] += order.totals.to_pay.amount
     return {shop: (number, costs[shop]) for shop, number in numbers.items()}
 
 

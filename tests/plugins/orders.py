@@ -1,7 +1,7 @@
 """The orders service without HTTP and without Kafka: its database, and its handlers as the kit runs them."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from services.orders.handlers import commands
 from services.orders.keyring import Keyring
 from services.orders.list_api import router as lists
 from services.orders.live import TOPICS, Live
+from services.orders.log_api import router as logs
 from services.orders.number_api import reveals
 from services.orders.number_api import router as personal_number
 from services.orders.numbers import Numbers
@@ -31,7 +32,9 @@ from services.orders.personal_numbers import PersonalNumbers
 from services.orders.promises import Expectations
 from services.orders.repository import Orders
 from services.orders.shop_api import router as shop
+from services.orders.shop_api import shops as all_shops
 from services.orders.shops import Shops, save_shop
+from services.orders.vat_api import router as vat_rates
 from shared.contracts.message import Message, new_id
 from shared.contracts.order_commands import OrderCommand, PlaceOrder
 from shared.contracts.shop_facts import ShopFact, ShopSettings
@@ -44,6 +47,7 @@ from shared.runtime.database import Pool, open_pool, transaction
 from shared.runtime.http import make_app
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
 from shared.runtime.tokens import Tokens, make_token
+from shared.runtime.tokens_api import router as tokens
 from tests.builders import a_shop, what_is_printed, what_is_sent
 
 KNOW = """
@@ -51,7 +55,10 @@ insert into fact (shop, owner, type, incarnation, n, body) values ($1, $2, $3, 1
 on conflict (shop, owner) do update set body = excluded.body
 """
 KEYS = {"2026-11": "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="}
-ROUTERS = (lists, router, payment, actions, personal_number, shop, reveals, changes)
+ROUTERS = (
+    *(lists, router, payment, logs, actions, personal_number, shop, vat_rates, reveals),
+    *(all_shops, tokens, changes),
+)
 FOLDERS = [
     RUNTIME_MIGRATIONS,
     ("messaging", Path(shared.messaging.__path__[0]) / "migrations"),
@@ -129,12 +136,21 @@ async def orders_url(database_url: str) -> str:
 
 
 @asynccontextmanager
-async def orders_on(url: str) -> AsyncIterator[OrdersAlone]:
-    """The parts of the service on this database, with one shop, `nordic-tea`, which has mails and documents."""
-    pool = await open_pool(url, name="orders", connections=8)
-    of_numbers = await open_pool(url, name="orders-numbers", connections=2)
-    outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=0)))
-    alone = OrdersAlone(pool, outbox, Shops(keep=0), Numbers(of_numbers, block=10))
+async def orders_on(
+    url: str,
+    *,
+    keep: float = 0.0,
+    block: int = 10,
+    on_connect: Callable[[Connection], Coroutine[Any, Any, None]] | None = None,
+) -> AsyncIterator[OrdersAlone]:
+    """The parts of the service on this database, with one shop, `nordic-tea`, which has mails and documents.
+
+    What it knows it looks up each time.
+    """
+    pool = await open_pool(url, name="orders", connections=8, on_connect=on_connect)
+    of_numbers = await open_pool(url, name="orders-numbers", connections=2, on_connect=on_connect)
+    outbox = Outbox("/orders", Bell(), appended=keeping(Expectations(keep=keep)))
+    alone = OrdersAlone(pool, outbox, Shops(keep=keep), Numbers(of_numbers, block=block))
     await alone.save(a_shop())
     await alone.know(what_is_sent(), what_is_printed())
     yield alone

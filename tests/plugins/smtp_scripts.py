@@ -29,6 +29,8 @@ class ScriptedServer:
     heard: list[str] = field(default_factory=list)
     connections: int = 0
     mails: list[bytes] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
+    """Addresses that it has never heard of."""
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -46,6 +48,10 @@ class ScriptedServer:
             command = line.decode().strip()
             self.heard.append(command)
             word = command.split(" ")[0].split(":")[0].upper()
+            if word == "RCPT" and any(address in command for address in self.refuses):
+                writer.write(b"550 5.1.1 no such user\r\n")
+                await writer.drain()
+                continue
             goes_on = await self._answer(writer, word)
             if word == "DATA" and self.script["DATA"].startswith("354"):
                 self.mails.append(await reader.readuntil(b"\r\n.\r\n"))

@@ -28,6 +28,7 @@ from shared.messaging.outbox import Outbox
 from shared.messaging.sealing import Seal
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.messaging.wakeup import Bell
+from shared.runtime.actors import new_key, public_key_of
 from shared.runtime.database import close_pool, open_pool
 from shared.runtime.tokens import make_token
 from tests.builders import a_shop, to_place
@@ -37,6 +38,8 @@ from tests.plugins.servers import CreateDatabase, apart, delete_topics, execute
 from tests.plugins.waiting import eventually
 
 SCOPES = ("orders:read", "orders:write")
+ACTOR_KEY = new_key()
+"""The back office's; each service is told its public half."""
 SERVICES = ("orders", "notifications", "documents", "integrations")
 WEBHOOK_SECRET = "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHM="
 LOCAL_KEY = "bG9jYWwtc3RhY2stb25seS1uZXZlci1lbHNld2hlcmU="
@@ -78,6 +81,7 @@ class System:
             f"{prefix}_PORT": str(self.ports[name]),
             f"{prefix}_MIGRATE": "true",
             f"{prefix}_REQUESTS_PER_SECOND": "0",
+            f"{prefix}_ACTOR_KEYS": public_key_of(ACTOR_KEY),
             "NOTIFICATIONS_SMTP_PORT": str(self.mailbox.smtp_port),
             "NOTIFICATIONS_SENDER_DOMAIN": "mail.example",
             "NOTIFICATIONS_MAIL_TIMEOUT": "5",

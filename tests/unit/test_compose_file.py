@@ -16,7 +16,8 @@ from deploy.local.kafka.jars import kafka_version
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-INSIDE = World("kafka:9092", "mailbox", 1025, "/files")
+URLS = {name: f"http://{name}:8080" for name in PORTS if name != "backoffice"}
+INSIDE = World("kafka:9092", "mailbox", 1025, "/files", URLS)
 BROKERS_OWN = {"node.id", "process.roles", "listeners", "advertised.listeners", "listener.security.protocol.map"}
 BROKERS_OWN |= {"inter.broker.listener.name", "controller.listener.names", "controller.quorum.voters", "log.dirs"}
 """Where the broker is and what it calls itself; the rest is how it behaves."""

@@ -10,9 +10,9 @@ import pytest
 from deploy.local.demo import checkout
 from deploy.local.demo.asked import Asked
 from deploy.local.demo.checkout import Checkout
+from deploy.local.demo.nordic_shops import SHOPS
 from deploy.local.demo.orders_of_nordic_shops import nordic_orders
 from deploy.local.demo.shop_front import NoAnswer
-from services.orders.domain.totals import totals_of
 
 ASKED = nordic_orders(1, seed=1, today=date(2026, 11, 24))[0]
 
@@ -24,7 +24,7 @@ def _customers_click_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def paid(provider: Callable[[httpx2.Request], httpx2.Response], asked: Asked = ASKED) -> Asked:
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(provider), base_url="http://pay.example") as http:
-        return await Checkout(http, {ASKED.shop: "sk_1"}).paid(asked)
+        return await Checkout(http, [shop.settings for shop in SHOPS], {ASKED.shop: "sk_1"}).paid(asked)
 
 
 async def test_the_order_carries_the_id_of_the_payment_over_its_total() -> None:
@@ -40,9 +40,8 @@ async def test_the_order_carries_the_id_of_the_payment_over_its_total() -> None:
     assert order.payment.reference == "pay_7"
     assert len({request.headers["idempotency-key"] for request in seen}) == 1, "it is one payment"
     assert {request.headers["authorization"] for request in seen} == {"Bearer sk_1"}
-    total = ASKED.order.total if ASKED.order.total is not None else totals_of(ASKED.order).incl_vat.amount
     assert json.loads(seen[-1].content) == {
-        "amount": total,
+        "amount": ASKED.order.total,
         "currency": ASKED.order.currency,
         "reference": str(ASKED.order.order_id),
     }

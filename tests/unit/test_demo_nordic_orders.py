@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
 
@@ -11,6 +11,7 @@ from email_validator import validate_email
 
 from deploy.local.demo.nordic_shops import SHOPS, VAT
 from deploy.local.demo.orders_of_nordic_shops import nordic_orders
+from services.orders.domain.placing import as_placed
 from shared.contracts.message import read_envelope, read_message, write_record
 from shared.contracts.order import OrderLine
 from shared.contracts.order_commands import PlaceOrder
@@ -80,6 +81,19 @@ def test_the_shop_for_companies_rounds_its_total_to_whole_kronor() -> None:
     totals = [order.total for order in ORDERS if not order.prices_include_vat]
     assert totals
     assert all(total is not None and total % 100 == 0 for total in totals)
+
+
+@pytest.mark.requirement("R084")
+def test_orders_agrees_with_what_the_shop_for_companies_has_rounded_and_with_every_rate() -> None:
+    shops = {shop.settings.shop: shop.settings for shop in SHOPS}
+    at = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    totals = []
+    for asked in SOME:
+        if asked.order.placed_at is None:
+            order = as_placed(stamped(asked.order), shops[asked.shop], number=1, at=at)
+            assert (order.attention, order.totals.difference) == ([], 0), asked.label
+            totals.append(order.totals)
+    assert len({each.rounding for each in totals}) > 20
 
 
 @pytest.mark.parametrize("number", range(0, 400, 40))

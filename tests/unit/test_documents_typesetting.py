@@ -74,6 +74,26 @@ def test_an_order_print_has_the_whole_order_with_its_money() -> None:
         assert words in page, words
 
 
+@pytest.mark.requirement("R067", "R084")
+@pytest.mark.parametrize(
+    ("language", "sums"),
+    [
+        ("sv", ("Totalt inkl. moms", "227,40 kr", "Öresutjämning", "−0,40 kr", "Att betala", "227,00 kr")),  # noqa: RUF001
+        ("fi", ("Yhteensä sis. alv", "227,40 SEK", "Pyöristys", "−0,40 SEK", "Maksettava yhteensä", "227,00 SEK")),  # noqa: RUF001
+        ("en", ("Total incl. VAT", "SEK 227.40", "Rounding", "−SEK 0.40", "Total to pay", "SEK 227.00")),  # noqa: RUF001
+    ],
+)
+def test_an_order_print_shows_what_a_sum_was_rounded_by(language: Language, sums: tuple[str, ...]) -> None:
+    order = an_order(lines=[a_line(quantity=2, unit_price=8920)])
+    (page,) = pages(a_request("order-print", order, language))
+    assert sums[2] not in page, "nothing was rounded"
+    rounded = order.totals.model_copy(update={"rounding": -40})
+    (page,) = pages(a_request("order-print", order.model_copy(update={"totals": rounded}), language))
+    places = [page.index(each) for each in sums[::2]]
+    assert places == sorted(places)
+    assert all(each in page for each in sums)
+
+
 @pytest.mark.requirement("R070")
 def test_a_delivery_note_says_what_is_sent_and_what_follows_and_no_prices() -> None:
     order = an_order(lines=[a_line(line_id=n, name=f"Te {n}", quantity=5) for n in ("A", "B", "C")])

@@ -89,7 +89,7 @@ def test_a_translation_that_forgets_a_place_is_found(templates: Path) -> None:
 def test_a_message_cannot_redefine_a_shared_text(templates: Path) -> None:
     with (templates / "order-received" / "texts.toml").open("a") as file:
         file.write('\n[vat]\nsv = "Skatt"\nfi = "Vero"\nen = "Tax"\n')
-    with pytest.raises(TextsIncomplete, match="vat stands in both files"):
+    with pytest.raises(TextsIncomplete, match="vat stands in several files"):
         read_texts(templates, "order-received")
 
 

@@ -291,8 +291,8 @@ def test_prices_given_without_vat_are_converted_for_a_shop_that_shows_them_with_
 @pytest.mark.parametrize(
     ("difference", "lines"),
     [
-        (40, "Avrundning: 0,40 kr\nTOTALT INKL. MOMS: 227,40 kr\n"),
-        (-99, "Avrundning: −0,99 kr\nTOTALT INKL. MOMS: 226,01 kr\n"),
+        (40, "Totalt inkl. moms: 227,00 kr\nÖresutjämning: 0,40 kr\nATT BETALA: 227,40 kr\n"),
+        (-99, "Öresutjämning: −0,99 kr\nATT BETALA: 226,01 kr\n"),
         (-100, "Justering i kassan: −1,00 kr\nTOTALT INKL. MOMS: 226,00 kr\n"),
         (2000, "Justering i kassan: 20,00 kr\nTOTALT INKL. MOMS: 247,00 kr\n"),
     ],
@@ -304,9 +304,42 @@ def test_the_total_is_what_the_customer_saw_at_checkout_and_a_difference_is_show
     assert lines in letter(order.model_copy(update={"totals": totals})).text
 
 
+@pytest.mark.requirement("R084")
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        ("sv", "Totalt inkl. moms: 100,40 kr\nÖresutjämning: −0,40 kr\nATT BETALA: 100,00 kr\n"),
+        ("fi", "Yhteensä sis. alv: 100,40 SEK\nPyöristys: −0,40 SEK\nMAKSETTAVA YHTEENSÄ: 100,00 SEK\n"),
+        ("en", "Total incl. VAT: SEK 100.40\nRounding: −SEK 0.40\nTOTAL TO PAY: SEK 100.00\n"),
+    ],
+)
+def test_a_sum_that_is_rounded_shows_by_how_much_and_what_is_to_be_paid(language: Language, lines: str) -> None:
+    order = a_rounded_order(language)
+    assert lines in letter(order).text
+    agreed = order.totals.model_copy(update={"shop_front": order.totals.to_pay})
+    assert lines in letter(order.model_copy(update={"totals": agreed})).text
+    html = letter(order).html
+    assert all(line.partition(": ")[2] in html for line in lines.splitlines())
+
+
+def test_a_shop_front_that_does_not_round_is_believed() -> None:
+    order = a_rounded_order("sv")
+    seen = order.totals.model_copy(update={"shop_front": order.totals.incl_vat, "difference": 40})
+    text = letter(order.model_copy(update={"totals": seen})).text
+    assert "Öresutjämning" not in text
+    assert "TOTALT INKL. MOMS: 100,40 kr" in text
+
+
+def a_rounded_order(language: Language) -> OrderSnapshot:
+    """An order of 100.40 of which 100 is to be paid."""
+    line = a_line(quantity=1, unit_price=100_40)
+    order = an_order(language=language, lines=[line], delivery=Delivery(method="store", name="Hämta"))
+    return order.model_copy(update={"totals": order.totals.model_copy(update={"rounding": -40})})
+
+
 def test_a_total_that_agrees_needs_no_line_for_it() -> None:
     text = letter(an_order()).text
-    assert "Avrundning" not in text
+    assert "Öresutjämning" not in text
     assert "Justering" not in text
 
 

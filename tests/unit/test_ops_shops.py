@@ -16,6 +16,9 @@ from tests.builders import a_shop
         ("features=", ("features", [])),
         ("prices_include_vat=false", ("prices_include_vat", False)),
         ("first_order_number=1001", ("first_order_number", 1001)),
+        ("rounding=whole", ("rounding", "whole")),
+        ("vat_country=SE", ("vat_country", "SE")),
+        ("vat_country=", ("vat_country", None)),
     ],
 )
 def test_a_field_is_read_as_its_contract_wants_it(text: str, field: tuple[str, object]) -> None:

@@ -52,7 +52,7 @@ def test_what_can_be_printed_is_there_to_choose_from() -> None:
     assert by_name(an_order_of(1))["print-document"].choices == ("order-print", "delivery-note", "pick-list")
 
 
-@pytest.mark.requirement("R104", "R131")
+@pytest.mark.requirement("R104", "R130", "R131")
 def test_what_is_offered_changes_as_the_order_is_handled() -> None:
     sent = after(authorized(an_order_of(2)), ProcessOrder(order_id=ID))
     assert {"deliver", "return", "claim", "capture"} <= offered(sent)

@@ -35,6 +35,7 @@ from shared.contracts.order_commands import (
     DeliverUnits,
     MoveToFolder,
     ProcessOrder,
+    RefundPayment,
     ReturnUnits,
     ShipUnits,
 )
@@ -82,6 +83,7 @@ def do(order: Order, command: Any, shop: Shop = SHOP) -> tuple[Order, list[Order
         MoveToFolder: move_to_folder,
         ProcessOrder: Order.process,
         CapturePayment: Order.capture,
+        RefundPayment: Order.refund,
         **dict.fromkeys(TARGETS, move),
     }
     after, events = by_type[type(command)](order, stamped(command, actor="maria"), shop)
@@ -96,7 +98,7 @@ def after(order: Order, *commands: Any) -> Order:
 
 def authorized(order: Order, captured: int = 0) -> Order:
     common: dict[str, Any] = {"order_id": ID, "outcome": "done", "summary": "x"}
-    order, _ = order.reported(PaymentAuthorized(**common, amount=order.now.totals.incl_vat.amount), SHOP)
+    order, _ = order.reported(PaymentAuthorized(**common, amount=order.now.totals.to_pay.amount), SHOP)
     if captured:
         order, _ = order.reported(PaymentCaptured(**common, amount=captured, transaction_id="t-1"), SHOP)
     return order
@@ -241,6 +243,14 @@ def test_the_customer_is_told_of_a_status_that_sends_a_message_in_their_language
         assert refusal(an_order_of(1), change, Shop(shop.settings, PAID)) == "nobody-reacts"
 
 
+@pytest.mark.requirement("R038")
+def test_a_shop_whose_customers_see_no_statuses_has_them_as_its_own_reminder() -> None:
+    shop = Shop(a_shop(statuses=[Status(id="call-back", axis="order", names={"sv": "Ring upp"}, visible=False)]), PAID)
+    order, events = do(an_order_of(1), ChangeStatus(order_id=ID, status="call-back"), shop)
+    assert order.now.customer.customer_id is None
+    assert (order.now.status, [type(event).__name__ for event in events]) == ("call-back", ["StatusChanged"])
+
+
 @pytest.mark.parametrize("changes", [{"axis": "internal"}, {"visible": False}])
 def test_what_the_customer_does_not_see_sends_no_message(changes: dict[str, Any]) -> None:
     status = {"id": "x", "axis": "order", "names": {"sv": "X"}, "sends": "order-status"} | changes
@@ -376,7 +386,7 @@ def test_whatever_is_done_no_unit_is_lost_or_made_and_no_money_beyond_the_order(
     by_rule = PaymentConnection(provider="s", capture="when-shipped")
     shop = Shop(a_shop(), ShopConnections(shop="nordic-tea", payment=by_rule))
     order = authorized(an_order_of(*quantities))
-    total = order.now.totals.incl_vat.amount
+    total = order.now.totals.to_pay.amount
     for _ in range(data.draw(st.integers(1, 12))):
         kind: Any = data.draw(COMMANDS)
         lines = data.draw(

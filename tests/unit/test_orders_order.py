@@ -18,7 +18,7 @@ from shared.contracts.order_commands import PrintDocument, ResendConfirmation
 from shared.contracts.order_events import ConfirmationRequested, OrderPlaced
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopConnections, ShopSettings
-from tests.builders import a_line, a_shop, an_order, to_place, what_is_printed, what_is_sent
+from tests.builders import a_customer, a_line, a_shop, an_order, to_place, what_is_printed, what_is_sent
 
 ALONE = Shop(a_shop(), ShopConnections(shop="nordic-tea"))
 SHOP = Shop(a_shop(), ALONE.connections, what_is_sent(), what_is_printed())
@@ -206,3 +206,14 @@ def refusal(ask: Callable[[], object]) -> str:
     with pytest.raises(Refused) as refused:
         ask()
     return refused.value.reason
+
+
+@pytest.mark.requirement("R068", "R069", "R124")
+@pytest.mark.parametrize("content", ["as-then", "as-now"])
+def test_a_confirmation_goes_to_the_address_of_now_whatever_it_shows(content: Any) -> None:
+    """It went to the address that had been refused, and corrected since."""
+    then = an_order(customer=a_customer(email="wrong@example.org"))
+    now = then.model_copy(update={"customer": a_customer(email="right@example.org", phone="1"), "version": 2})
+    [event] = Order(now, then).resend_confirmation(ResendConfirmation(order_id=then.id, content=content), SHOP)
+    assert event.order.customer.email == "right@example.org"
+    assert (event.order.customer.phone == "1") == (content == "as-now")

@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 
+import services as services_of_this_project
 from services.orders.entry import Entry
 from services.orders.sentences import Sentences, texts
 from shared.contracts.documents import example_of
@@ -88,3 +90,17 @@ def test_what_a_provider_said_of_another_currency_or_of_no_money_is_said_so() ->
 def test_a_payment_that_a_person_attached_is_said_so() -> None:
     entry = example(PaymentUnmatched).model_copy(update={"summary": "payment.attached", "by_hand": True})
     assert said(stamped(entry), "sv") == "Betalningen pay_4b1d2c3e kopplades till ordern för hand"
+
+
+def test_every_reason_that_a_service_of_ours_gives_for_a_no_has_words() -> None:
+    given = re.compile(r'(?:Failed\(|_refusal\(|reason=)"([a-z-]+)"')
+    services = Path(services_of_this_project.__path__[0])
+    reasons = {
+        reason
+        for name in ("notifications", "integrations", "documents")
+        for file in (services / name).rglob("*.py")
+        for reason in given.findall(file.read_text("utf-8"))
+    }
+    assert len(reasons) > 6
+    _, words = texts()
+    assert reasons <= words.keys()

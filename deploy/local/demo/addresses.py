@@ -13,6 +13,9 @@ from deploy.local.stack import default_folder
 def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
     """One line for each place; `folder` is the stack's."""
     python = os.path.relpath(sys.executable) if Path(sys.executable).is_relative_to(Path.cwd()) else sys.executable
+    yield f"  The back office         {system.backoffice_url}"
+    for person in system.people:
+        yield f"    as {person.role:<17} {person.email:<28} {person.password}"
     yield f"  The mails               {system.mailbox_url}"
     yield f"  The API of orders       {system.orders_url}/openapi.json"
     yield f"  The API of documents    {system.documents_url}/openapi.json"
@@ -28,7 +31,8 @@ def addresses(system: System, stories: Stories, folder: Path) -> Iterator[str]:
     if seen is None:
         return
     token, path = system.tokens[seen.asked.shop], f"{system.orders_url}/v1/orders/{seen.order_id}"
-    databases = " ".join(f"-d {name}={url}" for name, url in system.database_urls.items())
+    with_messages = {name: url for name, url in system.database_urls.items() if name != "backoffice"}
+    databases = " ".join(f"-d {name}={url}" for name, url in with_messages.items())
     yield "One order: as it is, and its timeline:"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}"
     yield f"  curl -s -H 'Authorization: Bearer {token}' {path}/log"

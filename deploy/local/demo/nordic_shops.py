@@ -32,6 +32,16 @@ VAT: dict[str, dict[Tax, Decimal]] = {
 """Per cent in 2026. Swedish food: 6 from 1 April 2026 to 31 December 2027. Finland: 13.5 from 1 January 2026."""
 
 
+VAT_CLASSES: dict[Tax, str] = {
+    "standard": "standard",
+    "food": "food",
+    "book": "book",
+    "press": "press",
+    "dining": "restaurant",
+}
+"""What orders calls them, in a shop that has set its VAT country."""
+
+
 @dataclass(frozen=True)
 class Article:
     """What a shop sells; the price is in minor units, the weight in grams, `most` what people buy of it at once."""
@@ -83,6 +93,7 @@ _TEA = NordicShop(
         phone="+46 8 465 004 10",
         website="https://norrskens-te.example",
         postal_address="Norrskens Te & Kafferosteri\nÄlvgatan 14\n903 26 Umeå\nSverige",
+        vat_country="SE",
         first_order_number=10_001,
     ),
     customers=(("sv", "SE"), ("sv", "SE"), ("sv", "SE"), ("fi", "SE"), ("sv", "FI"), ("en", "SE")),
@@ -189,7 +200,8 @@ _WORKSHOP = NordicShop(
         phone="+46 31 390 06 20",
         website="https://verkstadsboden.example",
         postal_address="Verkstadsboden i Gnosjö AB\nIndustrigatan 2\n335 31 Gnosjö",
-        total_tolerance=50,
+        rounding="whole",
+        vat_country="SE",
     ),
     customers=(("sv", "SE"),),
     articles=(

@@ -1,5 +1,6 @@
 """Orders as Nordic shop fronts send them; the same seed makes the same orders with the same ids."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from deploy.local.demo.asked import Asked
 from deploy.local.demo.nordic_people import Person, a_message, a_person, an_address, pick_up_point
-from deploy.local.demo.nordic_shops import SHOPS, VAT, Article, NordicShop, Way
+from deploy.local.demo.nordic_shops import SHOPS, VAT, VAT_CLASSES, Article, NordicShop, Way
 from shared.contracts.order import Customer, Delivery, OrderLine, Payment
 from shared.contracts.order_commands import PlaceOrder
 from shared.contracts.values import Language
@@ -79,14 +80,14 @@ def _order(random: Random, reference: str, today: date) -> Asked:
 def _lines(random: Random, shop: NordicShop, country: str) -> Iterator[OrderLine]:
     digital = [article for article in shop.articles if article.kind == "digital"]
     if digital and _one_in(random, 12):
-        yield _line(random, 1, digital[0], country)
+        yield _line(random, 1, digital[0], shop, country)
         return
     articles = random.sample(shop.articles, random.choice((1, 1, 2, 2, 3, 4, 6)))
     for number, article in enumerate(articles, start=1):
-        yield _line(random, number, article, country)
+        yield _line(random, number, article, shop, country)
 
 
-def _line(random: Random, number: int, article: Article, country: str) -> OrderLine:
+def _line(random: Random, number: int, article: Article, shop: NordicShop, country: str) -> OrderLine:
     quantity = random.randint(1, article.most)
     per_cent = random.choice((10, 15, 25)) if _one_in(random, 6) else 0
     return OrderLine(
@@ -98,6 +99,7 @@ def _line(random: Random, number: int, article: Article, country: str) -> OrderL
         unit_price=article.price,
         discount=quantity * article.price * per_cent // 100,
         vat_rate=VAT[country][article.tax],
+        vat_class=VAT_CLASSES[article.tax] if shop.settings.vat_country else None,
         stock_location=article.shelf,
         weight_g=article.weight,
     )
@@ -134,13 +136,20 @@ def _payment(random: Random, cart: _Cart) -> Payment:
 
 
 def _total(cart: _Cart, delivery: Delivery, payment: Payment) -> int:
-    """What the checkout page showed; the shop for companies rounds it to whole kronor, as its tolerance allows."""
+    """What the checkout page showed; the shop for companies rounds VAT for each rate, and the sum to whole kronor."""
     if cart.shop.settings.prices_include_vat:
         return cart.worth + delivery.price + payment.cost
     amounts = [(line.quantity * line.unit_price - line.discount, line.vat_rate) for line in cart.lines]
     amounts += [(delivery.price, delivery.vat_rate), (payment.cost, payment.vat_rate)]
-    exact = sum((amount * (1 + rate / 100) for amount, rate in amounts), Decimal(0))
-    return int((exact / 100).quantize(Decimal(1), ROUND_HALF_UP)) * 100
+    by_rate = Counter[Decimal]()
+    for amount, rate in amounts:
+        by_rate[rate] += amount
+    vat = sum(_half_up(amount * rate / 100) for rate, amount in by_rate.items())
+    return _half_up(Decimal(by_rate.total() + vat) / 100) * 100
+
+
+def _half_up(amount: Decimal) -> int:
+    return int(amount.quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _one_in(random: Random, many: int) -> bool:

@@ -52,7 +52,7 @@ async def show(
         mailbox = Mailbox(mailbox_http)
         last_mail = await mailbox.last_number()
         front = ShopFront(http, producer, system.tokens)
-        checkout = Checkout(pay_http, system.payment_keys)
+        checkout = Checkout(pay_http, source.shops, system.payment_keys)
         run = Run(front, checkout, log, screen, stack.check)
         await run.tell(source.asked)
         screen.say("Asking every accepted order's timeline for its confirmation …")

@@ -2,10 +2,11 @@
 
 import asyncio
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.local.demo.connect import connect, key_of, start_sandboxes, until_told
+from deploy.local.demo.people import Person, set_up_people
 from deploy.local.demo.shops_and_tokens import new_tokens, set_up_shops
 from deploy.local.failure import LocalStackError
 from deploy.local.ports import HOST
@@ -15,10 +16,12 @@ from shared.contracts.shop_facts import ShopSettings
 from shared.messaging.sealing import Seal
 from shared.messaging.topics_on_broker import TopicsOnBroker
 from shared.ops.topics import create_topics
+from shared.runtime.actors import public_key_of
 
-PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082, "integrations": 18083}
+PORTS = {"orders": 18080, "notifications": 18081, "documents": 18082, "integrations": 18083, "backoffice": 18084}
 _SENDER_DOMAIN = "mail.example"
 _SEALING_KEY = urlsafe_b64encode(b"local-stack-only-never-elsewhere").decode()
+_ACTOR_KEY = _SEALING_KEY.rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class System:
 
     orders_url: str
     documents_url: str
+    backoffice_url: str
+    people: Sequence[Person]
+    """Who may sign in there, one for each role."""
     kafka: str
     mailbox_url: str
     database_urls: Mapping[str, str]
@@ -46,11 +52,18 @@ class World:
     smtp_port: int
     files: str
     """The folder of the documents."""
+    urls: Mapping[str, str]
+    """Where each service is that the back office asks."""
 
 
 def settings_of(name: str, database_url: str, host: str, port: int, world: World) -> dict[str, str]:
     """The environment of a service that listens there."""
-    settings = {"DATABASE_URL": database_url, "KAFKA": world.kafka, "HOST": host, "PORT": str(port), "MIGRATE": "true"}
+    settings = {"DATABASE_URL": database_url, "HOST": host, "PORT": str(port), "MIGRATE": "true"}
+    if name == "backoffice":
+        settings |= {"ACTOR_KEY": _ACTOR_KEY, "HTTPS": "false"}
+        settings |= {f"{service.upper()}_URL": url for service, url in world.urls.items()}
+    else:
+        settings |= {"KAFKA": world.kafka, "ACTOR_KEYS": public_key_of(_ACTOR_KEY)}
     if name in {"orders", "documents"}:
         settings["REQUESTS_PER_SECOND"] = "0"  # the demo hurries, with one token for each shop
     match name:
@@ -75,7 +88,8 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings], chaos: float = 0.0
     await _make_topics(stack.kafka)
     databases = {name: await stack.create_database(name) for name in PORTS}
     ports = {name: stack.port(name, preferred) for name, preferred in PORTS.items()}
-    world = World(stack.kafka, HOST, stack.smtp_port, str(stack.folder / "files"))
+    urls = {name: f"http://{HOST}:{port}" for name, port in ports.items() if name != "backoffice"}
+    world = World(stack.kafka, HOST, stack.smtp_port, str(stack.folder / "files"), urls)
     starts = (
         stack.start_service(
             name,
@@ -95,6 +109,8 @@ async def set_up(stack: Stack, shops: Iterable[ShopSettings], chaos: float = 0.0
     return System(
         f"http://{HOST}:{ports['orders']}",
         f"http://{HOST}:{ports['documents']}",
+        f"http://{HOST}:{ports['backoffice']}",
+        await set_up_people(databases["backoffice"], [shop.shop for shop in shops]),
         stack.kafka,
         stack.mailbox_url,
         databases,

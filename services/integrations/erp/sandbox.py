@@ -6,7 +6,8 @@ has already is changed. Our version of the order is part of the reference to a c
 
 import base64
 import json
-from decimal import Decimal
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import httpx2
@@ -32,6 +33,8 @@ VAT_CODES = {
     Decimal("25.5"): "FI255",
 }
 """By the rate in per cent."""
+RATES = {code: rate for rate, code in VAT_CODES.items()}
+CENT, PRICE = Decimal("0.01"), Decimal("0.0001")
 
 
 class NoVatCode(Exception):
@@ -113,17 +116,62 @@ def sales_order(order: OrderSnapshot) -> dict[str, Any]:
         "customerNumber": customer.customer_id or None,
         "orderDate": order.placed_at.date().isoformat(),
         "currency": order.currency,
-        "rows": [
-            {
-                "articleNumber": line.article_number or "-",
-                "description": line.name,
-                "quantity": str(line.quantity),
-                "unitPrice": amount(line.unit_price_excl_vat, order.currency),
-                "vatCode": vat_code(line.vat_rate),
-            }
-            for line in order.lines
-        ],
+        "rows": rows_of(order),
     }
+
+
+def rows_of(order: OrderSnapshot) -> list[dict[str, str]]:
+    """All that is charged: lines at what they cost after their discount, delivery, payment, and what makes it whole.
+
+    This system rounds each row for itself, to hundredths; the last row holds what then is missing of the sum to pay,
+    and bears no VAT. Raises NoVatCode.
+    """
+    rows = [
+        _row(line.article_number or "-", line.name, line.quantity, line.total_excl_vat, line.vat_rate, order)
+        for line in order.lines
+    ]
+    for article, name, price, rate in (
+        ("DELIVERY", order.delivery.name, order.delivery.price, order.delivery.vat_rate),
+        ("PAYMENT", order.payment.name, order.payment.cost, order.payment.vat_rate),
+    ):
+        if price:
+            rows.append(_row(article, name, 1, without_vat(price, rate, order), rate, order))
+    to_pay = Decimal(order.totals.to_pay.amount).scaleb(-minor_digits(order.currency))
+    missing = to_pay - sum((gross_of(row) for row in rows), Decimal(0))
+    if missing:
+        rows.append(_said("ROUNDING", "Rounding", 1, str(missing), VAT_CODES[Decimal(0)]))
+    return rows
+
+
+def _row(article: str, name: str, quantity: int, excl_vat: int, rate: Decimal, order: OrderSnapshot) -> dict[str, str]:
+    """A row that comes to this amount in minor units without VAT, or as near as four decimals of a price can."""
+    if excl_vat % quantity:
+        price = (Decimal(excl_vat).scaleb(-minor_digits(order.currency)) / quantity).quantize(PRICE, ROUND_HALF_UP)
+        return _said(article, name, quantity, str(price), vat_code(rate))
+    return _said(article, name, quantity, amount(excl_vat // quantity, order.currency), vat_code(rate))
+
+
+def _said(article: str, name: str, quantity: int, price: str, code: str) -> dict[str, str]:
+    return {
+        "articleNumber": article,
+        "description": name,
+        "quantity": str(quantity),
+        "unitPrice": price,
+        "vatCode": code,
+    }
+
+
+def gross_of(row: Mapping[str, str]) -> Decimal:
+    """What this system makes of a row with VAT: both parts rounded to hundredths, a half up."""
+    net = (Decimal(row["quantity"]) * Decimal(row["unitPrice"])).quantize(CENT, ROUND_HALF_UP)
+    return net + (net * RATES[row["vatCode"]] / 100).quantize(CENT, ROUND_HALF_UP)
+
+
+def without_vat(price: int, rate: Decimal, order: OrderSnapshot) -> int:
+    """A price on the order's basis, in minor units, without its VAT."""
+    if not order.prices_include_vat:
+        return price
+    return price - int((price * rate / (100 + rate)).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def vat_code(rate: Decimal) -> str:

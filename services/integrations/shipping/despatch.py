@@ -157,4 +157,6 @@ def _failed(event: ShipmentRequested, outcome: Failed | Unknown) -> LogEntry:
         action=event.action,
         reason=reason,
         detail=outcome.detail[:500],
+        units=event.units,
+        shipment_id=event.shipment_id,
     )

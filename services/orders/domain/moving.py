@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from services.orders.domain.consequences import of_status
-from services.orders.domain.order import Order, worth_of
+from services.orders.domain.order import Order
 from services.orders.domain.shop import Shop
 from services.orders.domain.statuses import CANCELLED, chosen
-from services.orders.domain.units import SENT_ON, SOURCES, WAITING, Ledger, ledger_of, moved, units_in
+from services.orders.domain.units import SENT_ON, SOURCES, WAITING, ledger_of, moved, units_in
 from shared.contracts.order import LineUnits, Return, UnitState
 from shared.contracts.order_commands import (
     BackOrderUnits,
@@ -112,25 +112,7 @@ def without(
     events: list[OrderEvent] = [OrderCancelled(order=changed.now, units=units, reason=reason)]
     if changed.now.status != order.now.status:
         events += [StatusChanged(order=changed.now, before=order.now.status), *of_status(changed, shown, shop)]
-    return _money_back(changed, command, shop, after, events, reason)
-
-
-def _money_back(
-    order: Order, command: OrderCommand, shop: Shop, ledger: Ledger, events: list[OrderEvent], reason: str
-) -> Handled:
-    """What was taken beyond what is still to be delivered goes back; of a wholly cancelled order all is let go of."""
-    if shop.connections.payment is None or not order.now.payment.reference:
-        return order, events
-    total = order.now.totals.incl_vat.amount
-    due = 0 if order.now.cancelled else total - worth_of(order.now.lines, ledger, {"cancelled"})
-    too_much = min(order.payments.refundable(), order.payments.kept() - due)
-    if too_much > 0:
-        order, asked = order.asked(command, "refund", too_much, reason)
-        events = [*events, *asked]
-    if order.now.cancelled and order.payments.capturable() > 0:
-        order, asked = order.asked(command, "void", 0)
-        events = [*events, *asked]
-    return order, events
+    return changed.settled(command, shop, events, reason)
 
 
 def _units_of(order: Order, command: MoveUnits, sources: Sequence[UnitState]) -> list[LineUnits]:

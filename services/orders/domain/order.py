@@ -1,23 +1,22 @@
 """The order: what may be done with it, and what has then happened. Whatever is decided here is decided nowhere else."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self, get_args
+from datetime import datetime
+from typing import Any, Self
 
 from services.orders.domain.payments import Payments
+from services.orders.domain.placing import as_placed
+from services.orders.domain.shipments import shipments_after
 from services.orders.domain.shop import CONFIRMATION, Shop
 from services.orders.domain.statuses import line_after
-from services.orders.domain.totals import priced, totals_of
 from services.orders.domain.units import SENT_ON, WAITING, Ledger, goods_of, ledger_of, moved, units_in
+from services.orders.domain.worth import still_due, worth_of
 from shared.contracts.message import Message
 from shared.contracts.order import (
     OrderSnapshot,
     PaymentAction,
-    PlacedContent,
     PricedLine,
-    Shipment,
-    ShipmentState,
     UnitState,
 )
 from shared.contracts.order_commands import (
@@ -48,26 +47,16 @@ from shared.contracts.order_events import (
 from shared.contracts.order_log import (
     LogEntry,
     PaymentAuthorized,
+    PaymentCaptured,
     PaymentConfirmed,
     PaymentEntry,
     PaymentUnmatched,
-    ShipmentBooked,
-    ShipmentCancelled,
     ShipmentEntry,
-    ShipmentTracked,
 )
 from shared.contracts.refusal import Refused
 from shared.contracts.shop_facts import ShopSettings
-from shared.contracts.topics import MAX_ORDER_BYTES
 
 SENDABLE: frozenset[UnitState] = frozenset({"open", "shipped"})
-STATES: tuple[ShipmentState, ...] = get_args(ShipmentState)
-"""Each is further than those before it."""
-MAX_SHIPMENTS = 100
-TOTAL_DIFFERS = "total-differs"
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-CLOCK_ERROR = timedelta(days=1)
-"""By how much a shop front's clock, or its idea of time zones, may run ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +73,18 @@ class Order:
     def place(command: PlaceOrder, shop: ShopSettings, number: int, at: datetime) -> list[OrderEvent]:
         """Accept a confirmed cart as an order of the shop, under the next number, at the time `at`.
 
-        Where the shop front's total differs from ours by more than the shop tolerates, the order is flagged, never
-        refused. Raises Refused: `amount-too-large`, `order-too-large`, `placed-at-impossible`.
+        Raises Refused as `as_placed` does.
         """
-        totals = totals_of(command)
-        fields = content_of(command) | {
-            "id": command.order_id,
-            "shop": shop.shop,
-            "number": number,
-            "version": 1,
-            "placed_at": moment_of_placing(command, at),
-            "lines": [priced(line, command) for line in command.lines],
-            "totals": totals,
-            "attention": [TOTAL_DIFFERS] if abs(totals.difference) > shop.total_tolerance else [],
-        }
-        order = OrderSnapshot.model_validate(fields)
-        size = len(order.model_dump_json().encode())
-        if size > MAX_ORDER_BYTES:
-            raise Refused("order-too-large", f"the order takes {size} bytes, the most are {MAX_ORDER_BYTES}")
-        return [OrderPlaced(order=order)]
+        return [OrderPlaced(order=as_placed(command, shop, number, at))]
 
     def resend_confirmation(self, command: ResendConfirmation, shop: Shop) -> list[OrderEvent]:
         """Ask for the confirmation to be sent again, of the order as it was placed or as it is now (R068, R069).
 
-        Raises Refused: `nobody-reacts`.
+        It goes to the address of now, which may have been corrected since. Raises Refused: `nobody-reacts`.
         """
         shop.require_sender(ConfirmationRequested, CONFIRMATION)
-        shown = self.placed if command.content == "as-then" else self.now
+        to = self.placed.customer.model_copy(update={"email": self.now.customer.email})
+        shown = self.placed.model_copy(update={"customer": to}) if command.content == "as-then" else self.now
         return [ConfirmationRequested(order=shown, content=command.content)]
 
     def process(self, command: ProcessOrder, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
@@ -148,12 +122,12 @@ class Order:
         return self.asked(command, "void", 0)
 
     def confirm_payment(self, command: ConfirmPayment) -> "tuple[Order, list[Message]]":
-        """A person has seen that the money arrived: by default what is missing of the whole (R118, R132).
+        """A person has seen that the money arrived: by default what is missing of what is still due (R118, R132).
 
         Raises Refused: `nothing-to-pay`.
         """
-        total = 0 if self.now.cancelled else self.now.totals.incl_vat.amount
-        amount = self.payments.missing(total) if command.amount is None else command.amount
+        due = still_due(self.now, ledger_of(self.now.lines))
+        amount = self.payments.missing(due) if command.amount is None else command.amount
         if amount <= 0:
             raise Refused("nothing-to-pay", "all that the order comes to is there already")
         order = self._with_payments(self.payments.confirmed(command.meta.id, amount))
@@ -199,16 +173,15 @@ class Order:
     def reported(self, entry: LogEntry, shop: Shop) -> "tuple[Order, list[OrderEvent]]":
         """What another service has done changes how far the order is paid, and where its shipments are.
 
-        Where units had left before their payment was known to be good, it is captured now, if the shop's rule says so.
-        The version stays: it counts what people change.
+        Where units had left before their payment was known to be good, it is captured now, if the shop's rule says so;
+        where units were cancelled before their money was known to be taken, it goes back now. The version stays: it
+        counts what people change.
         """
         if isinstance(entry, PaymentEntry):
             order = self._with_payments(self.payments.reported(entry)).with_reference(entry)
             paid = (order.now.payment_status, order.now.paid) != (self.now.payment_status, self.now.paid)
             events: list[OrderEvent] = [PaymentStatusChanged(order=order.now)] if paid else []
-            if isinstance(entry, PaymentAuthorized) and paid and units_in(ledger_of(self.now.lines), SENT_ON):
-                return order.captured_by_rule(entry, shop, events)
-            return order, events
+            return order.settled_late(entry, shop, events) if paid else (order, events)
         if isinstance(entry, ShipmentEntry):
             shipments = shipments_after(self.now.shipments, entry)
             return replace(self, now=self.now.model_copy(update={"shipments": shipments})), []
@@ -223,13 +196,46 @@ class Order:
         ledger = ledger_of(self.now.lines)
         due = self.payments.capturable()
         if units_in(ledger, WAITING):
-            due = min(due, worth_of(self.now.lines, ledger, SENT_ON) - self.payments.taken())
+            sent = min(worth_of(self.now.lines, ledger, SENT_ON), still_due(self.now, ledger))
+            due = min(due, sent - self.payments.taken())
         else:
             due -= worth_of(self.now.lines, ledger, {"cancelled"})
         if rule == "by-hand" or not self.now.payment.reference or due <= 0:
             return self, events
         order, asked = self.asked(cause, "capture", due)
         return order, [*events, *asked]
+
+    def settled(
+        self, cause: Message, shop: Shop, events: list[OrderEvent], reason: str = ""
+    ) -> "tuple[Order, list[OrderEvent]]":
+        """After a cancellation what was taken beyond what is still due goes back, and what is missing is taken by rule.
+
+        Of a wholly cancelled order all is let go of.
+        """
+        if shop.connections.payment is None or not self.now.payment.reference:
+            return self, events
+        order, ledger = self, ledger_of(self.now.lines)
+        too_much = min(order.payments.refundable(), order.payments.kept() - still_due(order.now, ledger))
+        if too_much > 0:
+            order, asked = order.asked(cause, "refund", too_much, reason)
+            events = [*events, *asked]
+        if order.now.cancelled and order.payments.capturable() > 0:
+            order, asked = order.asked(cause, "void", 0)
+            events = [*events, *asked]
+        if too_much > 0 or units_in(ledger, WAITING):
+            return order, events
+        return order.captured_by_rule(cause, shop, events)
+
+    def settled_late(
+        self, entry: PaymentEntry, shop: Shop, events: list[OrderEvent]
+    ) -> "tuple[Order, list[OrderEvent]]":
+        """What is due of a payment that was heard of after the units it pays were sent, or cancelled."""
+        ledger = ledger_of(self.now.lines)
+        if isinstance(entry, PaymentAuthorized | PaymentCaptured) and units_in(ledger, {"cancelled"}):
+            return self.settled(entry, shop, events)
+        if isinstance(entry, PaymentAuthorized) and units_in(ledger, SENT_ON):
+            return self.captured_by_rule(entry, shop, events)
+        return self, events
 
     def asked(
         self, cause: Message, action: PaymentAction, amount: int, reason: str = ""
@@ -246,7 +252,7 @@ class Order:
             raise Refused("no-payment", "the order has no payment that was begun at a provider")
 
     def _with_payments(self, payments: Payments) -> Self:
-        changes = {"payment_status": payments.status(self.now.totals.incl_vat.amount), "paid": payments.sums()}
+        changes = {"payment_status": payments.status(self.now.totals.to_pay.amount), "paid": payments.sums()}
         return replace(self, now=self.now.model_copy(update=changes), payments=payments)
 
     def with_reference(self, entry: PaymentEntry) -> Self:
@@ -283,28 +289,6 @@ class Order:
         return [DocumentRequested(order=self.now, document=command.document, language=language)]
 
 
-def shipments_after(shipments: Sequence[Shipment], entry: ShipmentEntry) -> list[Shipment]:
-    """The order's shipments after its carrier has told of one; what is told twice changes nothing."""
-    known = {shipment.shipment_id: shipment for shipment in shipments}
-    match entry:
-        case ShipmentBooked(shipment_id=shipment_id, tracking_number=number, tracking_url=url):
-            new = Shipment(shipment_id=shipment_id, tracking_number=number, tracking_url=url)
-            known.setdefault(shipment_id, new)
-        case ShipmentCancelled(shipment_id=shipment_id) if shipment_id in known:
-            known[shipment_id] = known[shipment_id].model_copy(update={"state": "cancelled"})
-        case ShipmentTracked(shipment_id=shipment_id, state=state) if shipment_id in known:
-            further = STATES.index(state) > STATES.index(known[shipment_id].state)
-            if further:  # carriers tell late, and in any order
-                known[shipment_id] = known[shipment_id].model_copy(update={"state": state})
-    return list(known.values())[:MAX_SHIPMENTS]
-
-
-def worth_of(lines: Sequence[PricedLine], ledger: Ledger, states: Collection[UnitState]) -> int:
-    """What the units in these states cost with VAT, each line's share rounded down, in minor units."""
-    counted = {line_id: sum(units.get(state, 0) for state in states) for line_id, units in ledger.items()}
-    return sum(line.total_incl_vat * counted[line.line_id] // line.quantity for line in lines)
-
-
 def _line_with(line: PricedLine, units: Mapping[UnitState, int], shop: Shop) -> PricedLine:
     before, after = dict(line.units) or {"open": line.quantity}, line.model_copy(update={"units": units})
     return after if units == before else line_after(after, shop.settings)
@@ -320,16 +304,3 @@ def _amount(wanted: int | None, most: int, which: str) -> int:
     if most <= 0 or (wanted or 0) > most:
         raise Refused("not-so-much-money", f"{max(most, 0)} {which}" + (f", not {wanted}" if wanted else ""))
     return most if wanted is None else wanted
-
-
-def content_of(command: PlaceOrder) -> dict[str, Any]:
-    """What the shop front said, field by field."""
-    return {name: getattr(command, name) for name in PlacedContent.model_fields}
-
-
-def moment_of_placing(command: PlaceOrder, at: datetime) -> datetime:
-    """When the customer confirmed, in UTC; `at` where the shop front does not say. Raises Refused for a wild time."""
-    placed_at = command.placed_at or at
-    if not EARLIEST <= placed_at <= at + CLOCK_ERROR:
-        raise Refused("placed-at-impossible", "placed_at lies before 1970 or more than a day ahead")
-    return placed_at.astimezone(UTC)

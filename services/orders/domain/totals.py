@@ -6,9 +6,11 @@ Amounts are written down as plain fields, so that an order is validated once, as
 from collections.abc import Iterator
 from typing import Any
 
-from services.orders.domain.vat import Split, Taxed, split, split_per_rate
+from services.orders.domain.vat import Split, Taxed, half_up, split, split_per_rate
 from shared.contracts.order import OrderLine, PlacedContent, Totals
 from shared.contracts.refusal import Refused
+from shared.contracts.shop_facts import ShopSettings
+from shared.contracts.values import minor_digits
 
 MAX_AMOUNT = 10**15
 """The largest amount, in minor units, that `Money` can say."""
@@ -29,7 +31,7 @@ def line_amount(line: OrderLine) -> int:
     return line.quantity * line.unit_price - line.discount
 
 
-def totals_of(content: PlacedContent) -> Totals:
+def totals_of(content: PlacedContent, shop: ShopSettings) -> Totals:
     """The totals, and the shop front's own total beside them. Raises Refused when an amount is beyond `Money`."""
     currency = content.currency
     rates = split_per_rate(taxed_amounts(content), includes_vat=content.prices_include_vat)
@@ -38,10 +40,23 @@ def totals_of(content: PlacedContent) -> Totals:
         raise Refused("amount-too-large", f"the order comes to more than {MAX_AMOUNT} minor units")
     fields: dict[str, Any] = three_ways(whole, currency)
     fields["per_rate"] = [{"rate": rate, **three_ways(each, currency)} for rate, each in rates.items()]
+    fields["rounding"] = rounding_of(whole.incl_vat, currency, shop)
     if content.total is not None:
         fields["shop_front"] = money(content.total, currency)
-        fields["difference"] = content.total - whole.incl_vat
+        fields["difference"] = content.total - whole.incl_vat - fields["rounding"]
     return Totals.model_validate(fields)
+
+
+def rounding_of(amount: int, currency: str, shop: ShopSettings) -> int:
+    """What is added to an amount, never negative, so that the sum to pay is whole, where the shop rounds.
+
+    Up to 49 öre are dropped, 50 and more become a krona: Lag (1970:1029) om avrundning av vissa öresbelopp, 2 §. It is
+    about payments in kronor; so only orders in the shop's own currency are rounded.
+    """
+    if shop.rounding == "none" or currency != shop.currency:
+        return 0
+    unit: int = 10 ** minor_digits(currency)
+    return half_up(amount, unit) * unit - amount
 
 
 def three_ways(amounts: Split, currency: str) -> dict[str, Any]:

@@ -58,6 +58,11 @@ class Formats:
         """What the shop's clock shows at this moment: `19:30`, `19.30`."""
         return format_time(moment.astimezone(self._zone).time(), "short", locale=self._locale)
 
+    def short(self, moment: datetime) -> str:
+        """Day and time in the shop, in figures: `2026-11-24 19:30`, `24.11.2026 19.30`, `24/11/2026 19:30`."""
+        day = format_date(moment.astimezone(self._zone).date(), "short", self._locale)
+        return f"{day} {self.local_time(moment)}"
+
     def country(self, code: str) -> str:
         """The name of a country; its code where it has none."""
         return str(self._locale.territories.get(code, code))

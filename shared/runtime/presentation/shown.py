@@ -59,9 +59,11 @@ class OrderShown:
     rates: list[RateShown]
     excl_vat: str
     vat: str
+    incl_vat: str
     rounding: str
+    """Ours, and by how much less than one whole unit the shop front's total differs: all that bears no VAT."""
     adjustment: str
-    """What the shop front's total differs by: less than one whole unit is a rounding."""
+    """By how much the shop front's total differs, where that is no rounding."""
     total: str
     """With VAT; what the customer saw at checkout."""
     customer_name: str
@@ -109,9 +111,10 @@ def order_shown(order: OrderSnapshot, shop: ShopSettings, formats: Formats) -> O
         rates=_rates(order, formats),
         excl_vat=formats.money(order.totals.excl_vat),
         vat=formats.money(order.totals.vat),
-        rounding=_unless_none(_difference(order, is_rounding=True), formats),
-        adjustment=_unless_none(_difference(order, is_rounding=False), formats),
-        total=formats.money(order.totals.shop_front or order.totals.incl_vat),
+        incl_vat=formats.money(order.totals.incl_vat),
+        rounding=_unless_none(_rounding(order), formats),
+        adjustment=_unless_none(_adjustment(order), formats),
+        total=formats.money(order.totals.shop_front or order.totals.to_pay),
         customer_name=plain(name),
         customer=_person(name, customer.company, customer.address, formats) + _lines(customer.email, customer.phone),
         delivery_address=_other_address(order, formats),
@@ -161,10 +164,15 @@ def _half_up(amount: Decimal) -> int:
     return int(amount.quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _difference(order: OrderSnapshot, *, is_rounding: bool) -> Money:
+def _rounding(order: OrderSnapshot) -> Money:
+    difference = order.totals.difference - _adjustment(order).amount
+    return Money(amount=order.totals.rounding + difference, currency=order.currency)
+
+
+def _adjustment(order: OrderSnapshot) -> Money:
     difference = order.totals.difference
     small = abs(difference) < 10 ** minor_digits(order.currency)
-    return Money(amount=difference if small == is_rounding else 0, currency=order.currency)
+    return Money(amount=0 if small else difference, currency=order.currency)
 
 
 def _unless_none(money: Money, formats: Formats) -> str:

@@ -40,12 +40,21 @@ def read_texts(folder: Path, kind: str) -> dict[Language, Texts]:
 
     Raises TextsIncomplete, with one sentence for each fault, for texts that are not complete in every language.
     """
-    shared, own = _table(folder / "texts.toml"), _table(folder / kind / "texts.toml")
-    faults = [f"{key} stands in both files" for key in sorted(shared.keys() & own.keys())]
-    faults += [fault for key, text in {**shared, **own}.items() for fault in _faults(key, text)]
+    return texts_of(folder / "texts.toml", folder / kind / "texts.toml")
+
+
+def texts_of(*files: Path) -> dict[Language, Texts]:
+    """The texts of these files together, by language. Raises TextsIncomplete as `read_texts` does."""
+    texts: dict[str, dict[str, Any]] = {}
+    faults = []
+    for file in files:
+        own = _table(file)
+        faults += [f"{key} stands in several files" for key in sorted(texts.keys() & own.keys())]
+        texts |= own
+    faults += [fault for key, text in texts.items() for fault in _faults(key, text)]
     if faults:
-        raise TextsIncomplete(f"{kind}: {'; '.join(faults)}")
-    return {language: Texts({key: text[language] for key, text in {**shared, **own}.items()}) for language in LANGUAGES}
+        raise TextsIncomplete(f"{files[-1].parent.name}: {'; '.join(faults)}")
+    return {language: Texts({key: text[language] for key, text in texts.items()}) for language in LANGUAGES}
 
 
 def _table(path: Path) -> dict[str, dict[str, Any]]:

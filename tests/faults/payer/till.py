@@ -51,7 +51,7 @@ class Till:
     async def charge(self, order: OrderSnapshot, cause: str) -> tuple[str, Outcome]:
         """The key of the charge that this cause asks for, and what came of it."""
         key = f"charge:{cause}"
-        total = order.totals.incl_vat
+        total = order.totals.to_pay
         body = {"order": str(order.id), "amount": total.amount, "currency": total.currency}
 
         async def call(permit: Permit, request: bytes) -> Done | Failed:

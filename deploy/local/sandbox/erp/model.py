@@ -59,7 +59,7 @@ class SalesOrderWanted(Document):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     remarks: str = ""
     cancelled: bool = False
-    rows: Annotated[tuple[Row, ...], Field(min_length=1, max_length=2000)]
+    rows: Annotated[tuple[Row, ...], Field(min_length=1, max_length=2100)]
 
 
 class SalesOrder(SalesOrderWanted):
