@@ -11,6 +11,7 @@ import uvloop
 from benchmarks import (
     accept,
     bulk,
+    connections,
     documents,
     effects,
     first_order,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "lanes": lanes.measure,
     "effects": effects.measure,
     "handovers": handovers.measure,
+    "connections": connections.measure,
     "documents": documents.measure,
     "latency": latency.measure,
     "reaction": reaction.measure,
