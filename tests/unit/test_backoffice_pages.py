@@ -65,7 +65,7 @@ def words_of_an_order() -> set[str]:
         "step": ("added-to-cart", "removed-from-cart", "chose-delivery", "chose-payment", "went-to-payment"),
         "became": ("happened", "again", "given-up"),
         "attention": {"total-differs", "vat-rate-differs", *get_args(Trouble)} - {"waiting"},
-        "actor": ("orders", "notifications", "documents", "integrations", "token"),
+        "actor": ("orders", "notifications", "documents", "integrations", "token", "shop-front"),
     }
     return {f"{family}-{name}" for family, names in families.items() for name in names}
 
