@@ -15,8 +15,6 @@ UNITS = "units."
 """Before a line's id, in the name of the field that says how many of it."""
 NUMBER = re.compile(r"[0-9]{0,9}")
 LARGEST = 10**13
-ANSWERS = ("happened", "again", "let-be")
-"""What a person can say of a call that may have happened or not."""
 ADDRESS = ("full_name", "company", "street", "street2", "postal_code", "city", "region", "country")
 CONTACT = ("full_name", "company", "email", "phone")
 
@@ -129,33 +127,40 @@ def comment_of(form: Form, _order: OrderSnapshot) -> Body:
     return {"text": form.one("text").replace("\r\n", "\n")}
 
 
-def skipped(form: Form, _order: OrderSnapshot) -> Body:
-    """Something is let be, for a reason. Raises NotSo."""
-    if not form.one("reason").strip():
-        raise NotSo("no-reason")
-    return {"entry_id": form.one("entry"), "reason": form.one("reason").strip()}
-
-
-def settled(form: Form, _order: OrderSnapshot) -> Body:
-    """Whether something happened, and where it did not, whether it is done again. Raises NotSo."""
-    answer = form.one("answer")
-    if answer not in ANSWERS:
-        raise NotSo("no-answer")
-    happened = answer == "happened"
-    again = None if happened else answer == "again"
-    return {"entry_id": form.one("entry"), "happened": happened, "again": again, "reason": form.one("reason").strip()}
-
-
-def readdressed(form: Form, _order: OrderSnapshot) -> Body:
-    """A mail goes to another address. Raises NotSo."""
-    if not form.one("email").strip():
-        raise NotSo("no-address")
-    return {"entry_id": form.one("entry"), "email": form.one("email").strip()}
-
-
 def field(name: str, *, empty: bool = False) -> Callable[[Form, OrderSnapshot], Body]:
     """One field as it is; with `empty`, nothing is none."""
     return lambda form, _: {name: (form.one(name) or None) if empty else form.one(name)}
+
+
+def entry_of(form: Form, _order: OrderSnapshot) -> Body:
+    """Which entry of the log is put right."""
+    return {"entry_id": form.one("entry")}
+
+
+def skipped(form: Form, order: OrderSnapshot) -> Body:
+    """The same, and why it is let be. Raises NotSo."""
+    if not form.one("reason").strip():
+        raise NotSo("no-reason")
+    return entry_of(form, order) | {"reason": form.one("reason").strip()}
+
+
+def settled(form: Form, order: OrderSnapshot) -> Body:
+    """The same, and what really became of it. Raises NotSo."""
+    said: Mapping[str, Body] = {
+        "happened": {"happened": True},
+        "again": {"happened": False, "again": True},
+        "given-up": {"happened": False, "again": False},
+    }
+    if form.one("became") not in said:
+        raise NotSo("say-whether-again")
+    return entry_of(form, order) | said[form.one("became")] | {"reason": form.one("reason").strip()}
+
+
+def corrected(form: Form, order: OrderSnapshot) -> Body:
+    """The same, and the right address. Raises NotSo."""
+    if not form.one("email").strip():
+        raise NotSo("no-address")
+    return entry_of(form, order) | {"email": form.one("email").strip()}
 
 
 def nothing(_form: Form, _order: OrderSnapshot) -> Body:
@@ -197,13 +202,13 @@ DEEDS: Mapping[str, Deed] = {
         Deed("customer", "customer", field("customer_id", empty=True)),
         Deed("message", "messages", message_of, "send-message"),
         Deed("line-status", "line-status", _lines),
-        Deed("skip", "skip", skipped),
-        Deed("settle", "settle", settled),
-        Deed("fix-address-and-send", "fix-address-and-send", readdressed),
-        Deed("retry", "retry", lambda form, _: {"entry_id": form.one("entry")}, in_place=True),
         Deed("status", "status", field("status"), in_place=True),
         Deed("internal-status", "internal-status", field("status", empty=True), in_place=True),
         Deed("folder", "folder", field("folder", empty=True), in_place=True),
+        Deed("retry", "retry", entry_of),
+        Deed("skip", "skip", skipped),
+        Deed("settle", "settle", settled),
+        Deed("fix-address-and-send", "fix-address-and-send", corrected),
         Deed("comment", "comments", comment_of, in_place=True),
         Deed("delete-comment", "comments/delete", field("comment_id"), in_place=True),
     )
@@ -212,7 +217,7 @@ MOVES = ("ship", "deliver", "back-order", "return", "claim", "credit")
 """Beside processing and cancelling, what happens to units."""
 SYSTEMS = ("capture", "refund", "void", "book-shipment", "cancel-shipment", "transfer")
 """What the shop's connected systems do (R075)."""
-REPAIRS = ("skip", "settle", "fix-address-and-send")
-"""What is done about an entry of the log, beside trying again (R205)."""
 WITH_REASON = frozenset({*MOVES, "cancel", "confirm-payment", "refund", "skip", "settle"})
+REPAIRS = ("fix-address-and-send", "retry", "settle", "skip")
+"""What is done about an entry of the log that tells of something that went wrong (R205)."""
 WITH_AMOUNT = frozenset({"confirm-payment", "capture", "refund"})

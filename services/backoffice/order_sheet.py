@@ -26,8 +26,8 @@ WAITING = {"expected", "waiting"}
 WORRIES = {"failed", "unknown", "overdue"}
 NO_MORE = {"asked-again", "let-be"}
 """Why something that was not done needs nobody: a person has seen to it."""
-OF_THE_LOG = {*WORRIES, "given-up"}
-"""What orders calls an order for what stands on its log."""
+OF_THE_LOG = {"given-up", "unknown", "failed", "overdue"}
+"""Words of attention that follow from the log."""
 T = TypeVar("T")
 
 
@@ -139,25 +139,22 @@ class Sheet:
 
     @property
     def troubles(self) -> list[LogEntry]:
-        """Entries that tell of something that can be put right now, the newest first."""
-        return [entry for entry in reversed(self.entries) if entry.repairs]
+        """Entries that tell of something that can be put right, the newest first."""
+        return [entry for entry in self.entries[::-1] if entry.repairs]
 
     @property
     def worries(self) -> list[tuple[Promise, LogEntry | None]]:
-        """Other promises that need a person, each with the entry that said so."""
-        told = {entry.id for entry in self.troubles} | {entry.data.get("promise") for entry in self.troubles}
+        """Promises that need a person and are none of the troubles, each with the entry that said so."""
         said = {entry.id: entry for entry in self.entries}
-        open_ones = (each for each in self.promises if each.state in WORRIES and each.reason not in NO_MORE)
-        return [(each, said.get(each.entry_id or "")) for each in open_ones if not {each.entry_id, each.what} & told]
+        known = {entry.id for entry in self.troubles} | {entry.data.get("promise") for entry in self.troubles}
+        bad = [each for each in self.promises if each.state in WORRIES and each.reason not in NO_MORE]
+        return [(each, said.get(each.entry_id or "")) for each in bad if not {each.entry_id, each.what} & known]
 
     @property
     def reasons(self) -> list[str]:
-        """Why the order needs a person, without what the log's own entries say."""
-        return [word for word in self.order.attention if word not in OF_THE_LOG or not (self.troubles or self.worries)]
-
-    def entry(self, entry_id: str) -> LogEntry | None:
-        """One of the log, by its id."""
-        return next((entry for entry in self.entries if entry.id == entry_id), None)
+        """Why somebody should look at the order, as far as no entry of its log says it better."""
+        told = OF_THE_LOG if self.troubles or self.worries else set()
+        return [word for word in self.order.attention if word not in told]
 
     @property
     def waits(self) -> list[Promise]:
