@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from services.backoffice.columns import COLUMNS, COOKIE, chosen, known
 from services.backoffice.orders import (
     ORDERS,
     Catalogue,
@@ -21,19 +22,22 @@ from services.backoffice.orders import (
 from services.backoffice.others import or_away
 from services.backoffice.sessions import Visitor
 from services.backoffice.visiting import (
+    A_YEAR,
     AtWork,
     Handler,
     Posted,
     go_to,
+    inside,
     is_part,
     language_of,
     others_of,
     page,
+    set_cookie,
 )
 from services.backoffice.wanted import DAYS, NotADay, Wanted, of_view
 from shared.contracts.files import DocumentKind
 from shared.contracts.message import new_id
-from shared.contracts.order import PaymentStatus, Processing
+from shared.contracts.order import Goods, PaymentStatus, Processing
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Identifier
 from shared.runtime.problems import Problem
@@ -41,6 +45,7 @@ from shared.runtime.problems import Problem
 router = APIRouter(include_in_schema=False)
 PROCESSING: tuple[str, ...] = get_args(Processing)
 PAYMENTS: tuple[str, ...] = get_args(PaymentStatus)
+GOODS: tuple[str, ...] = get_args(Goods)
 DOCUMENTS: tuple[str, ...] = get_args(DocumentKind)
 
 
@@ -74,6 +79,15 @@ async def side(request: Request, visitor: AtWork) -> Response:
     )
     wanted = Wanted.of(request.query_params.multi_items())
     return page(request, "side.html", wanted=wanted, to_do=to_do, **beside(folders, views, shop))
+
+
+@router.post("/orders/columns")
+async def choose_columns(request: Request, _visitor: AtWork, sent: Posted) -> Response:
+    """What the list shows in this browser from now on."""
+    answer = go_to(request, inside(sent.one("back")))
+    wanted = [] if sent.one("as-at-first") else known(sent.all("column"))
+    set_cookie(request, answer, COOKIE, ".".join(wanted), A_YEAR if wanted else 0)
+    return answer
 
 
 @router.post("/views")
@@ -117,14 +131,18 @@ async def found_for(request: Request, visitor: Visitor, wanted: Wanted) -> Order
 
 def listed(request: Request, wanted: Wanted, shop: ShopSettings | None, found: OrderPage | None) -> dict[str, Any]:
     """What the list shows."""
-    catalogue = Catalogue(shop, language_of(request)) if shop else None
+    catalogue, columns = Catalogue(shop, language_of(request)) if shop else None, chosen(request)
     return {
         "wanted": wanted,
         "found": found if catalogue else None,
         "catalogue": catalogue,
         "processing_kinds": PROCESSING,
         "payment_kinds": PAYMENTS,
+        "goods_kinds": GOODS,
         "document_kinds": DOCUMENTS,
+        "chosen_columns": columns,
+        "columns": [column for column in columns if not (column == "folder" and wanted.folder)],
+        "all_columns": COLUMNS,
         "key": new_id(),
     }
 

@@ -34,6 +34,8 @@ class ListedOrder(BaseModel):
     processing: str
     overdue: bool
     payment_status: str
+    goods: str
+    changed_at: datetime | None
     cancelled: bool
     attention: list[str]
     message: bool

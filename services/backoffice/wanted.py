@@ -15,7 +15,8 @@ YES_OR_NO = ("attention", "message", "cancelled")
 DAYS = ("placed_from", "placed_to")
 PAGING = ("sort", "after")
 FIELDS = frozenset({*TEXT, *SEVERAL, *YES_OR_NO, *DAYS, *PAGING})
-SORTS = ("-placed_at", "placed_at", "-number", "number")
+COLUMNS = ("placed_at", "number", "changed_at", "amount", "name")
+SORTS = tuple(way + column for column in COLUMNS for way in ("-", ""))
 PER_PAGE = 50
 MOST = 100
 

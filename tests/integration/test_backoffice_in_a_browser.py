@@ -113,6 +113,35 @@ async def test_processing_many_is_asked_twice(
         assert "räknas som skickat" in asked[0]
 
 
+@pytest.mark.requirement("R040", "R041")
+async def test_an_order_is_dragged_into_a_folder_and_the_other_chosen_ones_with_it(
+    browser: Browser, backoffice: Backoffice, orders: list[OrderSnapshot]
+) -> None:
+    async with window(browser, backoffice, HANDLER) as opened:
+        page = opened.page
+        await page.goto(f"/orders?q={name_of(orders)}")
+        abroad = page.locator("#side [data-folder=abroad]")
+        await page.locator(f"{ROWS} input[name=order]").nth(0).check()
+        await page.locator(f"{ROWS} input[name=order]").nth(1).check()
+        await page.locator(f"{ROWS} td.choose").nth(1).drag_to(abroad)
+        await expect(page.locator(ROWS, has_text="Utland")).to_have_count(2, timeout=20_000)
+        assert opened.complaints == []
+
+
+async def test_columns_are_chosen_on_the_page(
+    browser: Browser, backoffice: Backoffice, orders: list[OrderSnapshot]
+) -> None:
+    async with window(browser, backoffice, HANDLER) as opened:
+        page = opened.page
+        await page.goto(f"/orders?q={name_of(orders)}")
+        await page.click(".columns > summary")
+        await page.get_by_label("E-post").check()
+        await page.get_by_role("button", name="Visa").click()
+        await expect(page.locator(ROWS).first).to_contain_text("@", timeout=20_000)
+        assert await sideways(page) == 0
+        assert opened.complaints == []
+
+
 @pytest.mark.requirement("R040")
 async def test_the_list_is_worked_with_keys_alone(
     browser: Browser, backoffice: Backoffice, orders: list[OrderSnapshot]

@@ -103,6 +103,44 @@ async def test_a_language_once_chosen_stays(backoffice: Backoffice) -> None:
         assert '<html lang="sv">' in (await http.get("/account")).text
 
 
+@pytest.mark.requirement("R017")
+async def test_people_choose_what_the_list_shows_and_their_browser_keeps_it(
+    backoffice: Backoffice, orders: list[OrderSnapshot]
+) -> None:
+    async with backoffice.client(HANDLER, **{"accept-language": "en"}) as http:
+        page = await listed(http, orders)
+        wanted = {"csrf": csrf_in(page), "back": "/orders?q=tea", "column": ["email", "goods", "folder", "nonsense"]}
+        answer = await http.post("/orders/columns", data=wanted)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/orders?q=tea")
+        page = await listed(http, orders)
+        assert heads(page) == ["Order number", "E-mail", "Goods", "Folder"]
+        assert orders[0].customer.email in page.text
+        inside = await listed(http, orders, folder="root")
+        assert heads(inside) == ["Order number", "E-mail", "Goods"], "all of them lie in it"
+        assert re.search(r'value="folder" checked', inside.text), "and it is chosen still"
+        await http.post("/orders/columns", data=wanted | {"as-at-first": "1", "back": "//evil.example"})
+        assert "E-mail" not in heads(await listed(http, orders))
+
+
+def heads(page: httpx2.Response) -> list[str]:
+    """The columns that people read, without those of boxes and signs."""
+    found = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page.text)
+    said = (re.sub(r"<[^>]+>|[↓↑]", "", each).strip() for each in found if 'class="hidden"' not in each)
+    return list(said)
+
+
+@pytest.mark.parametrize("sort", ["name", "-amount", "-changed_at"])
+async def test_the_list_is_sorted_by_what_its_columns_say(
+    backoffice: Backoffice, orders: list[OrderSnapshot], sort: str
+) -> None:
+    async with backoffice.client(HANDLER) as http:
+        page = await listed(http, orders, sort=sort)
+        assert len(numbers(page)) == 3
+        if sort == "name":
+            expected = [order.customer.full_name[-5] for order in orders]
+            assert re.findall(r"&lt;b&gt;(\d)&lt;", page.text.partition("<tbody>")[2]) == expected
+
+
 async def test_pages_follow_each_other_and_sorting_turns_them_round(
     backoffice: Backoffice, orders: list[OrderSnapshot]
 ) -> None:

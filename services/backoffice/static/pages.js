@@ -48,6 +48,36 @@ function move(action) {
   document.getElementById("do").click();
 }
 
+let dragged = null;
+document.addEventListener("pointerover", (event) => {
+  const cell = event.target.closest?.("#several td.choose");
+  if (cell) Object.assign(cell, { draggable: true, title: cell.closest("form").dataset.drag });
+});
+document.addEventListener("dragstart", (event) => {
+  dragged = event.target.closest?.("table.orders tbody tr")?.querySelector("input[name=order]") || null;
+  if (!dragged) return;
+  event.dataTransfer.effectAllowed = "move";
+  event.dataTransfer.setData("text/plain", dragged.getAttribute("aria-label"));
+  document.body.classList.add("dragging");
+});
+function dropped() {
+  dragged = null;
+  document.body.classList.remove("dragging");
+}
+document.addEventListener("dragend", dropped);
+document.addEventListener("dragover", (event) => {
+  if (dragged && event.target.closest?.("[data-folder]")) event.preventDefault();
+});
+document.addEventListener("drop", (event) => {
+  const folder = event.target.closest?.("[data-folder]");
+  if (!dragged || !folder) return;
+  event.preventDefault();
+  if (!dragged.checked) boxes().forEach((box) => { box.checked = box === dragged; });
+  count();
+  move(`folder:${folder.dataset.folder}`);
+  dropped();
+});
+
 function step(by) {
   const all = rows();
   const at = all.findIndex((row) => row.contains(document.activeElement));
