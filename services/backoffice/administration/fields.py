@@ -130,13 +130,20 @@ def _number(text: str, _currency: str) -> int:
 
 def _amount(text: str, currency: str) -> int:
     try:
-        digits = minor_digits(currency)
-        minor = Decimal("".join(text.split()).replace(",", ".")).scaleb(digits)
+        minor = Decimal("".join(text.split()).replace(",", ".")).scaleb(_digits(currency))
         if not (minor.is_finite() and 0 <= minor <= LARGEST) or minor != int(minor):
             raise Wrong
-    except (InvalidOperation, KeyError):
+    except InvalidOperation:
         raise Wrong from None
     return int(minor)
+
+
+def _digits(currency: str) -> int:
+    """As many as most have, for a currency that is wrong itself."""
+    try:
+        return minor_digits(currency)
+    except KeyError:
+        return 2
 
 
 def _currency(text: str, _currency: str) -> str:

@@ -43,7 +43,7 @@ async def change(request: Request, visitor: Owner, sent: Posted) -> Response:
         return await drawn(request, visitor, tried=Tried(do, sent, about, no.reason, "", no.fields, mine))
     except Refusal as no:
         return await drawn(request, visitor, tried=refused(no, do, sent, about), status=no.status)
-    if is_part(request):
+    if is_part(request) and do in {"up", "down"}:
         return await drawn(request, visitor)
     return go_to(request, f"/settings/folders?done={do}")
 

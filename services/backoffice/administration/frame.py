@@ -8,9 +8,10 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from services.backoffice.administration.history import SHOWN, Change, Done, changes, latest, note
-from services.backoffice.others import Refusal
+from services.backoffice.orders import shop_of
+from services.backoffice.others import Refusal, or_away
 from services.backoffice.sessions import Visitor
-from services.backoffice.visiting import Form, is_part, looks_of, page, somebody, who_may
+from services.backoffice.visiting import Form, is_part, looks_of, others_of, page, somebody, who_may
 from shared.runtime.database import connected, transaction
 from shared.runtime.problems import Problem
 from shared.runtime.tokens import OPERATOR
@@ -110,6 +111,15 @@ async def show(
         part=is_part(request),
         **said,
     )
+
+
+async def zone_of(request: Request, visitor: Visitor) -> str:
+    """The shop's time zone, as far as it can be had now."""
+    try:
+        shop = await or_away(shop_of(others_of(request), visitor))
+    except Refusal:
+        shop = None
+    return shop.time_zone if shop else "UTC"
 
 
 async def write_down(request: Request, visitor: Visitor, shop: str, area: str, *done: Done) -> None:

@@ -8,13 +8,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.backoffice.administration import staff
-from services.backoffice.administration.frame import KeeperOfPeople, NotSo, Tried, show
+from services.backoffice.administration.frame import KeeperOfPeople, NotSo, Tried, show, zone_of
 from services.backoffice.administration.history import Done, note
-from services.backoffice.orders import shop_of
-from services.backoffice.others import Refusal, or_away
 from services.backoffice.people import Person, list_people, sorted_shops
 from services.backoffice.sessions import Visitor
-from services.backoffice.visiting import Form, Posted, go_to, looks_of, others_of
+from services.backoffice.visiting import Form, Posted, go_to, looks_of
 from shared.runtime.database import Connection, connected, transaction
 from shared.runtime.presentation.texts import LANGUAGES
 from shared.runtime.problems import Problem
@@ -109,16 +107,12 @@ async def drawn(
     everybody, shops = everybody and ANY_SHOP in visitor.roles, staff.looked_after(visitor.roles)
     async with connected(request.app.state.pool) as connection:
         found = await list_people(connection, None if everybody else visitor.shop)
-    try:
-        shop = await or_away(shop_of(others_of(request), visitor))
-    except Refusal:
-        shop = None
     return await show(
         request,
         visitor,
         "people",
         shop=visitor.shop,
-        time_zone=shop.time_zone if shop else "UTC",
+        time_zone=await zone_of(request, visitor),
         status=status if tried else 200,
         tried=tried,
         people=[(each, said_of(each, visitor, shops, everybody=everybody)) for each in found],

@@ -112,7 +112,7 @@ async def drawn(
         request,
         visitor,
         "shops",
-        time_zone="UTC",
+        time_zone=next((each["time_zone"] for each in found if each["shop"] == visitor.shop), "UTC"),
         status=status if tried else 200,
         tried=tried,
         shops=found,

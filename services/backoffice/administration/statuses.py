@@ -52,7 +52,7 @@ async def change(request: Request, visitor: Owner, sent: Posted) -> Response:
         return await drawn(request, visitor, tried=Tried(do, sent, about, no.reason, "", no.fields, mine))
     except Refusal as no:
         return await drawn(request, visitor, tried=refused(no, do, sent, about), status=no.status)
-    if is_part(request):
+    if is_part(request) and do in {"up", "down"}:
         return await drawn(request, visitor)
     return go_to(request, f"/settings/statuses?done={do}#{anchor(about)}")
 
@@ -62,7 +62,7 @@ async def drawn(
 ) -> Response:
     """The page; a form that was refused is open, with what it had."""
     kept = await read_shop(request, visitor)
-    if tried and tried.do == "save":
+    if tried and tried.do not in {"add", "up", "down"}:
         edit = tried.about
     if tried and tried.do == "add":
         add = tried.about

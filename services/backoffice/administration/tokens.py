@@ -10,9 +10,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from services.backoffice.administration.frame import KeeperOfTokens, NotSo, Tried, refused, show, write_down
+from services.backoffice.administration.frame import KeeperOfTokens, NotSo, Tried, refused, show, write_down, zone_of
 from services.backoffice.administration.history import Done
-from services.backoffice.orders import shop_of
 from services.backoffice.others import Refusal, or_away
 from services.backoffice.people import names_of
 from services.backoffice.sessions import Visitor
@@ -131,8 +130,8 @@ async def drawn(
     status: int = 422,
 ) -> Response:
     """The page; a service that is away says so in its box."""
-    shop, found = await asyncio.gather(
-        or_away(shop_of(others_of(request), visitor)),
+    time_zone, found = await asyncio.gather(
+        zone_of(request, visitor),
         asyncio.gather(*(or_away(tokens_of(request, visitor, service)) for service in SERVICES)),
     )
     services: dict[str, Any] = dict(zip(SERVICES, found, strict=True))
@@ -144,7 +143,7 @@ async def drawn(
         visitor,
         "tokens",
         shop=visitor.shop,
-        time_zone=shop.time_zone if shop else "UTC",
+        time_zone=time_zone,
         status=status if tried else 200,
         tried=tried,
         services=services,
