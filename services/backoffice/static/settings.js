@@ -1,9 +1,6 @@
 // What is copied with one press, and rows that are moved by keys. Everything here has another way without it.
 "use strict";
 
-// Browsers do not heed autofocus where an address leads to a place on its page.
-if (location.hash) document.querySelector("main [autofocus]")?.focus();
-
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copies]");
   if (!button) return;
