@@ -5,9 +5,12 @@ from pathlib import Path
 
 import services.backoffice
 from services.backoffice import (
+    administration,
     changes,
     files,
+    first_password,
     guesses,
+    links,
     order_acting,
     order_list,
     order_page,
@@ -29,8 +32,8 @@ from shared.runtime.settings import Role
 
 MIGRATIONS = (("backoffice", Path(services.backoffice.__path__[0]) / "sql" / "migrations"),)
 ROUTERS = (
-    *(sign_in.router, order_list.router, several.router, changes.router),
-    *(order_page.router, order_acting.router, files.router),
+    *(sign_in.router, first_password.router, order_list.router, several.router, changes.router),
+    *(order_page.router, order_acting.router, *administration.ROUTERS, files.router),
 )
 
 
@@ -55,7 +58,10 @@ async def compose(settings: BackofficeSettings) -> Service:
         "backoffice",
         settings,
         pool,
-        components={Role.API: [live], Role.WORK: [Housekeeping(pool, also=(sessions.FORGET, guesses.FORGET))]},
+        components={
+            Role.API: [live],
+            Role.WORK: [Housekeeping(pool, also=(sessions.FORGET, guesses.FORGET, links.FORGET))],
+        },
         routers=ROUTERS,
         state=state,
         migrations=MIGRATIONS,

@@ -92,9 +92,9 @@ class Others:
         headers = {"Idempotency-Key": key} | ({"If-Match": f'"{version}"'} if version is not None else {})
         return await self._ask(service, "POST", path, whose, body=body, headers=headers)
 
-    async def put(self, service: str, path: str, whose: Visitor, body: Any) -> Answer:
-        """What became of it. Raises Away, Refusal."""
-        return await self._ask(service, "PUT", path, whose, body=body)
+    async def put(self, service: str, path: str, whose: Visitor, body: Any, *, seen: str = "") -> Answer:
+        """What became of it; with `seen`, only while its ETag is still that one. Raises Away, Refusal."""
+        return await self._ask(service, "PUT", path, whose, body=body, headers={"If-Match": seen} if seen else None)
 
     async def delete(self, service: str, path: str, whose: Visitor) -> Answer:
         """What became of it. Raises Away, Refusal."""

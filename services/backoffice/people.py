@@ -22,16 +22,18 @@ on conflict (person_id, shop) do update set role = excluded.role
 LEAVE = "delete from membership where person_id = $1 and shop = $2 returning true"
 FIND = "select id, email, name, password, language, created_at, disabled_at from person where lower(email) = lower($1)"
 LIST = """
-select p.id, p.email, p.name, p.language, p.created_at, p.disabled_at,
+select p.id, p.email, p.name, p.language, p.created_at, p.disabled_at, p.signed_in_at,
   array(select m.shop || ' ' || m.role from membership m where m.person_id = p.id order by m.shop) as roles
 from person p
-where $1::text is null or exists (select from membership m where m.person_id = p.id and m.shop = $1)
+where ($1::text is null or exists (select from membership m where m.person_id = p.id and m.shop = $1))
+  and ($2::text is null or p.id = $2)
 order by p.name, p.id
 """
 NAMES = "select id, name from person where id = any ($1::text[])"
 NEW_PASSWORD = "update person set password = $2 where id = $1"  # noqa: S105 - a statement
 SPEAK = "update person set language = $2 where id = $1"
 DISABLE = "update person set disabled_at = clock_timestamp() where id = $1 and disabled_at is null returning true"
+ENABLE = "update person set disabled_at = null where id = $1 and disabled_at is not null returning true"
 END_SESSIONS = "update session set ended_at = clock_timestamp() where person_id = $1 and ended_at is null"
 
 ADDRESS, NAME, SHOP = TypeAdapter(Email), TypeAdapter(Name), TypeAdapter(ShopId)
@@ -51,6 +53,7 @@ class Person:
     language: Language | None
     created_at: datetime
     disabled_at: datetime | None
+    signed_in_at: datetime | None
     roles: Mapping[str, str]
     """By shop; an operator's is that of `*`."""
 
@@ -91,9 +94,9 @@ async def find_person(connection: Connection, email: str) -> asyncpg.Record | No
     return await connection.fetchrow(FIND, email.strip())
 
 
-async def list_people(connection: Connection, shop: str | None = None) -> list[Person]:
-    """Everybody, or everybody of a shop."""
-    rows = await connection.fetch(LIST, shop)
+async def list_people(connection: Connection, shop: str | None = None, person_id: str | None = None) -> list[Person]:
+    """Everybody, everybody of a shop, or the one with this id."""
+    rows = await connection.fetch(LIST, shop, person_id)
     return [Person(**{**row, "roles": dict(said.split(" ") for said in row["roles"])}) for row in rows]
 
 

@@ -23,6 +23,7 @@ from session s join person p on p.id = s.person_id
 where s.hash = $1 and s.ended_at is null and p.disabled_at is null and s.ends_at > clock_timestamp()
   and s.seen_at > clock_timestamp() - $2::interval
 """
+SIGNED_IN = "update person set signed_in_at = clock_timestamp() where id = $1"
 SEEN = "update session set seen_at = clock_timestamp() where hash = $1"
 CHOOSE = "update session set shop = $2 where hash = $1"
 END = "update session set ended_at = clock_timestamp() where hash = $1 and ended_at is null"
@@ -79,6 +80,7 @@ class Sessions:
         async with transaction(self._pool, wait=self._wait) as connection:
             await connection.execute(END, digest(before))
             await connection.execute(BEGIN, digest(secret), person_id, secrets.token_urlsafe(24), shop, self._longest)
+            await connection.execute(SIGNED_IN, person_id)
         return secret
 
     async def find(self, secret: str, *, used: bool = True) -> Visitor | None:

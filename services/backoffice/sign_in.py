@@ -1,7 +1,6 @@
 """The way in and out: a wrong name and a wrong password are answered alike, and guessing gets nowhere."""
 
 import asyncio
-import hmac
 from typing import Annotated, cast
 
 import structlog
@@ -19,16 +18,15 @@ from services.backoffice.visiting import (
     LANGUAGE,
     Posted,
     Somebody,
-    forged,
+    from_stranger,
     go_to,
     inside,
-    new_secret,
     others_of,
     page,
     read_cookie,
-    read_form,
     sessions_of,
     set_cookie,
+    stranger,
 )
 from shared.contracts.values import Language
 from shared.runtime.actors import is_shop
@@ -39,8 +37,6 @@ from shared.runtime.tokens import ANY_SHOP
 
 router = APIRouter(include_in_schema=False)
 log = structlog.stdlib.get_logger(__name__)
-BEFORE = "sign-in"
-"""The cookie that a form before the sign-in is known by."""
 
 
 @router.get("/")
@@ -67,10 +63,7 @@ async def ask(
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """A new session, in place of any that the browser has."""
-    sent = await read_form(request)
-    known = read_cookie(request, BEFORE)
-    if not known or not hmac.compare_digest(known.encode(), sent.one("csrf").encode()):
-        raise forged()
+    sent = await from_stranger(request)
     guesses: Guesses = request.app.state.guesses
     email, address, where = sent.one("email")[:320], address_of(request), inside(sent.one("next") or "/")
     try:
@@ -147,11 +140,11 @@ def form(
     request: Request, *, where: str, status: int = 200, email: str = "", wrong: bool = False, minutes: int = 0
 ) -> Response:
     """The sign-in, known by a secret that its cookie has too."""
-    secret = read_cookie(request, BEFORE) or new_secret()
+    secret, keep = stranger(request)
     answer = page(
         request, "sign-in.html", status=status, csrf=secret, where=where, email=email, wrong=wrong, minutes=minutes
     )
-    set_cookie(request, answer, BEFORE, secret)
+    keep(answer)
     return answer
 
 

@@ -27,6 +27,8 @@ LANGUAGE = "language"
 OURS = {"same-origin", "none"}
 """What a browser says (Sec-Fetch-Site) of what comes from a page of ours, or from whoever sits in front of it."""
 COMPRESSION = 4
+BEFORE = "sign-in"
+"""The cookie that a form before the sign-in is known by."""
 
 
 class SignInNeeded(Exception):
@@ -156,6 +158,20 @@ async def posted(request: Request, _visitor: Annotated[Visitor, Depends(somebody
 
 
 Posted = Annotated[Form, Depends(posted)]
+
+
+async def from_stranger(request: Request) -> Form:
+    """What somebody who has not signed in sent, with the secret that its page's cookie has too. Raises Problem, 403."""
+    form, known = await read_form(request), read_cookie(request, BEFORE)
+    if not known or not hmac.compare_digest(known.encode(), form.one("csrf").encode()):
+        raise forged()
+    return form
+
+
+def stranger(request: Request) -> tuple[str, Callable[[Response], None]]:
+    """The secret of a form before the sign-in, and what has the browser keep it."""
+    secret = read_cookie(request, BEFORE) or new_secret()
+    return secret, lambda answer: set_cookie(request, answer, BEFORE, secret)
 
 
 def forged() -> Problem:

@@ -9,6 +9,10 @@ from typing import Any, cast, get_args
 import pytest
 from pydantic import ValidationError
 
+from services.backoffice.administration import folders, people, staff, statuses, tokens
+from services.backoffice.administration.desk import new_name
+from services.backoffice.administration.fields import FIELDS, GROUPS, read, shown, typed_in
+from services.backoffice.administration.frame import AREAS
 from services.backoffice.looks import HERE, LANGUAGE_NAMES, Looks
 from services.backoffice.order_deeds import DEEDS, SYSTEMS, NotSo, amount_of
 from services.backoffice.order_list import DOCUMENTS, PAYMENTS, PROCESSING
@@ -23,11 +27,13 @@ from services.orders.domain.troubles import Kind as Trouble
 from shared.contracts.files import DocumentKind
 from shared.contracts.order import Goods, ReturnState, ShipmentState, UnitState
 from shared.contracts.order_log import Outcome
-from shared.contracts.shop_facts import Status
-from shared.runtime.actors import PersonRole, new_key
+from shared.contracts.shop_facts import ShopSettings, Status
+from shared.runtime.actors import SCOPES, PersonRole, new_key
 from shared.runtime.presentation.texts import LANGUAGES
 from tests.builders import a_shop, an_order
 
+OF_THE_SETTINGS = sorted((HERE / "administration").glob("*.py"))
+EVERY_SCOPE = frozenset().union(*SCOPES.values()) - {"operator", "users:write"} | {"payments:read", "payments:write"}
 SAID = re.compile(r"say\(\"([a-z0-9-]+)\"(?! ~)")
 
 
@@ -39,7 +45,7 @@ def test_every_text_that_a_template_says_is_there_and_every_text_is_said() -> No
     made = {f"role-{role}" for role in PersonRole}
     made |= {f"processing-{each}" for each in PROCESSING} | {f"payment-{each}" for each in PAYMENTS}
     made |= {f"document-{each}" for each in DOCUMENTS}
-    made |= words_of_an_order()
+    made |= words_of_an_order() | words_of_the_settings()
     assert made - known == set()
     assert {key for key in known - said - made if not key.startswith("problem-")} == set()
 
@@ -70,11 +76,86 @@ def words_of_an_order() -> set[str]:
     return {f"{family}-{name}" for family, names in families.items() for name in names}
 
 
+def words_of_the_settings() -> set[str]:
+    """Every text of the settings whose name is put together."""
+    catalogues = {f"catalogue-{axis}" for axis in statuses.AXES}
+    values = {"rounding-none", "rounding-whole", "prices-include-vat-true", "prices-include-vat-false"}
+    done = {
+        "shop": ("saved", "nothing"),
+        "statuses": statuses.DEEDS.keys() - {"up", "down"},
+        "folders": folders.DEEDS.keys() - {"up", "down"},
+        "people": {"role", *people.DEEDS},
+        "tokens": {"revoke"},
+        "shops": {"make", "features"},
+    }
+    deeds = set(re.findall(r'Done\(\s*"([a-z-]+)"', "".join(path.read_text() for path in OF_THE_SETTINGS)))
+    reasons = {key.removeprefix("problem-") for key in Looks(https=True).texts["en"].all() if "problem-" in key}
+    helps = {"status-in-use", "folder-in-use", "own-right", "last-administrator", "address-taken", "person-here"}
+    assert helps <= reasons
+    families: Mapping[str, Iterable[str]] = {
+        "settings": AREAS,
+        "lead": AREAS,
+        "group": GROUPS,
+        "field": {*(field.key for field in FIELDS.values()), *(f"name-{each}" for each in LANGUAGES)}
+        | {"visible", "prints", "sends", "moves-to"},
+        "explain": {field.key for field in FIELDS.values()},
+        "wrong": {"short-name", *(field.key for field in FIELDS.values())},
+        "value": {*values, "vat-country-none"},
+        "change": {*deeds, "status-retired", "status-used-again"},
+        "help": helps,
+        "role": {f"{role}-may" for role in staff.ROLES},
+        "person-do": {each + end for each in ("link", *people.DEEDS) for end in ("", "-help")},
+        "service": {each + end for each in tokens.SERVICES for end in ("", "-help")},
+        "scope": {scope.replace(":", "-") for scope in EVERY_SCOPE},
+        "password": ("too-short", "not-the-same"),
+    }
+    made = {f"{family}-{name}" for family, names in families.items() for name in names}
+    made |= {f"done-{area}-{each}" for area, names in done.items() for each in names}
+    return made | catalogues | {f"{each}-help" for each in catalogues}
+
+
+def test_every_field_of_a_shop_that_a_person_may_change_stands_on_its_page() -> None:
+    elsewhere = {"shop", "features", "statuses", "folders"}
+    assert set(FIELDS) == set(ShopSettings.model_fields) - elsewhere
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, set()),
+        ({"total_tolerance": "1 234,50", "currency": "eur"}, set()),
+        ({"total_tolerance": "1,5", "currency": "JPY"}, {"total_tolerance"}),
+        ({"total_tolerance": "NaN"}, {"total_tolerance"}),
+        ({"currency": "XYZ"}, {"currency"}),
+        ({"rounding": "half", "first_order_number": "1.5"}, {"rounding", "first_order_number"}),
+        ({"name": " ", "languages.main": "de", "languages.other": "no"}, {"name", "languages"}),
+    ],
+)
+def test_the_settings_are_read_as_they_are_shown(changes: dict[str, str], wrong: set[str]) -> None:
+    settings = a_shop(total_tolerance=150).model_dump(mode="json")
+    texts = shown(settings)
+    fields = [*texts.items(), ("languages.main", "sv"), ("languages.other", "fi"), ("languages.other", "en")]
+    form = Form([(name, value) for name, value in fields if name not in changes] + list(changes.items()))
+    if "languages.main" in changes:
+        form = Form([(name, value) for name, value in form.fields if value not in LANGUAGES])
+    values, found = read(typed_in(form))
+    assert found == wrong
+    if not changes:
+        assert values == {name: settings[name] for name in FIELDS}
+
+
+def test_a_new_name_is_one_that_nothing_else_has() -> None:
+    assert new_name("Att packa", [], "x") == "att-packa"
+    assert new_name("Åäö Öl & té!", ["aao-ol-te"], "x") == "aao-ol-te-2"
+    assert new_name("茶", ["status", "status-2"], "status") == "status-3"
+    assert len(new_name("a" * 200, ["a" * 60], "x")) <= 128
+
+
 def test_every_reason_for_which_orders_refuses_something_has_words() -> None:
     known = Looks(https=True).texts["en"].keys()
-    settings = {"order-too-large", "amount-too-large", "status-in-use", "status-twice", "folder-in-use"}
+    sizes = {"order-too-large", "amount-too-large"}
     placing = {"placed-at-impossible", "order-id-taken", "no-vat-country", "unknown-vat-country", "unknown-vat-class"}
-    assert {reason for reason in REFUSALS if f"problem-{reason}" not in known} <= settings | placing
+    assert {reason for reason in REFUSALS if f"problem-{reason}" not in known} <= sizes | placing
 
 
 def test_of_a_long_log_the_newest_entries_are_shown_with_what_belongs_to_them() -> None:
