@@ -74,7 +74,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
         pool,
         components=messaging.components(facts=True),
         routers=(router, payments_api, tokens, operators),
-        state={"repairs": messaging.repairs, "listeners": listeners},
+        state={"repairs": messaging.repairs, "stands": messaging.stands(), "listeners": listeners},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed,),
