@@ -27,6 +27,7 @@ from shared.contracts.shop_facts import Status
 from shared.runtime.actors import PersonRole, new_key
 from shared.runtime.presentation.texts import LANGUAGES
 from tests.builders import a_shop, an_order
+from tests.unit.test_backoffice_operations import words_of_operations
 
 SAID = re.compile(r"say\(\"([a-z0-9-]+)\"(?! ~)")
 
@@ -39,7 +40,7 @@ def test_every_text_that_a_template_says_is_there_and_every_text_is_said() -> No
     made = {f"role-{role}" for role in PersonRole}
     made |= {f"processing-{each}" for each in PROCESSING} | {f"payment-{each}" for each in PAYMENTS}
     made |= {f"document-{each}" for each in DOCUMENTS}
-    made |= words_of_an_order()
+    made |= words_of_an_order() | words_of_operations()
     assert made - known == set()
     assert {key for key in known - said - made if not key.startswith("problem-")} == set()
 
