@@ -51,6 +51,11 @@ async def about_many(
     dry = await asking.do_with_many(
         others_of(request), operator, wanted, deed, reason or "?", key=new_secret(), dry_run=True
     )
+    actor, fields = f"person/{operator.id}", dict(wanted.fields)
+
+    def many_line(why: str) -> str:
+        return command_lines.for_many(kind, deed, wanted.service, fields, reason=why, actor=actor)
+
     more: dict[str, Any] = {"first": [kind.item(each) for each in dry.first], "fits": dry.fits, "more": dry.more}
     return page(
         request,
@@ -60,9 +65,7 @@ async def about_many(
         deed=deed,
         reason=reason,
         wrong=wrong,
-        many_line=command_lines.for_many(
-            kind, deed, wanted.service, dict(wanted.fields), reason=reason, actor=f"person/{operator.id}"
-        ),
+        many_line=many_line,
         **more,
         **said_of(request, kind),
     )

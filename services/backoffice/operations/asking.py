@@ -18,8 +18,8 @@ from shared.runtime.operator_status import Status
 from shared.runtime.problems import Problem
 
 T = TypeVar("T")
-UNKNOWN_THERE = {404, 405}
-"""A service of an older version does not know the address."""
+NOT_NOW = {404, 405, 429}
+"""A service of an older version does not know the address; one that is asked too much says so."""
 OPERATORS = "/v1/operators"
 
 
@@ -100,13 +100,13 @@ async def asked_of(others: Others, whose: Visitor, service: str, parameters: Par
 
 
 async def or_none(asked: Awaitable[T]) -> T | None:
-    """None where the service is away, or too old to know what is asked."""
+    """None where the service is away, too busy, or too old to know what is asked."""
     try:
         return await asked
     except (Away, ValidationError):
         return None
     except Refusal as refusal:
-        if refusal.status in UNKNOWN_THERE:
+        if refusal.status in NOT_NOW:
             return None
         raise
 
