@@ -11,6 +11,7 @@ import uvloop
 from benchmarks import (
     accept,
     bulk,
+    connections,
     documents,
     effects,
     first_order,
@@ -21,6 +22,7 @@ from benchmarks import (
     latency,
     member,
     memory,
+    pages,
     reaction,
     relay,
     snapshot,
@@ -40,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "lanes": lanes.measure,
     "effects": effects.measure,
     "handovers": handovers.measure,
+    "connections": connections.measure,
     "documents": documents.measure,
     "latency": latency.measure,
     "reaction": reaction.measure,
@@ -47,12 +50,13 @@ BENCHMARKS: dict[str, Callable[[World], Awaitable[list[Row]]]] = {
     "snapshot": snapshot.measure,
     "story": story.measure,
     "list": the_list.measure,
+    "pages": pages.measure,
     "idle": idle.measure,
     "memory": memory.measure,
     "first-order": first_order.measure,
     "first-order-cold": first_order.measure_cold,
 }
-ONLY_BY_NAME = {"first-order-cold", "list", "memory"}
+ONLY_BY_NAME = {"first-order-cold", "list", "memory", "pages"}
 NAMES = f"Of {', '.join(BENCHMARKS)}; without one all but {', '.join(sorted(ONLY_BY_NAME))}."
 
 

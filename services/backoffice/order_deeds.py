@@ -132,6 +132,37 @@ def field(name: str, *, empty: bool = False) -> Callable[[Form, OrderSnapshot], 
     return lambda form, _: {name: (form.one(name) or None) if empty else form.one(name)}
 
 
+def entry_of(form: Form, _order: OrderSnapshot) -> Body:
+    """Which entry of the log is put right."""
+    return {"entry_id": form.one("entry")}
+
+
+def skipped(form: Form, order: OrderSnapshot) -> Body:
+    """The same, and why it is let be. Raises NotSo."""
+    if not form.one("reason").strip():
+        raise NotSo("no-reason")
+    return entry_of(form, order) | {"reason": form.one("reason").strip()}
+
+
+def settled(form: Form, order: OrderSnapshot) -> Body:
+    """The same, and what really became of it. Raises NotSo."""
+    said: Mapping[str, Body] = {
+        "happened": {"happened": True},
+        "again": {"happened": False, "again": True},
+        "given-up": {"happened": False, "again": False},
+    }
+    if form.one("became") not in said:
+        raise NotSo("say-whether-again")
+    return entry_of(form, order) | said[form.one("became")] | {"reason": form.one("reason").strip()}
+
+
+def corrected(form: Form, order: OrderSnapshot) -> Body:
+    """The same, and the right address. Raises NotSo."""
+    if not form.one("email").strip():
+        raise NotSo("no-address")
+    return entry_of(form, order) | {"email": form.one("email").strip()}
+
+
 def nothing(_form: Form, _order: OrderSnapshot) -> Body:
     """There is nothing to say."""
     return {}
@@ -174,6 +205,10 @@ DEEDS: Mapping[str, Deed] = {
         Deed("status", "status", field("status"), in_place=True),
         Deed("internal-status", "internal-status", field("status", empty=True), in_place=True),
         Deed("folder", "folder", field("folder", empty=True), in_place=True),
+        Deed("retry", "retry", entry_of),
+        Deed("skip", "skip", skipped),
+        Deed("settle", "settle", settled),
+        Deed("fix-address-and-send", "fix-address-and-send", corrected),
         Deed("comment", "comments", comment_of, in_place=True),
         Deed("delete-comment", "comments/delete", field("comment_id"), in_place=True),
     )
@@ -182,5 +217,7 @@ MOVES = ("ship", "deliver", "back-order", "return", "claim", "credit")
 """Beside processing and cancelling, what happens to units."""
 SYSTEMS = ("capture", "refund", "void", "book-shipment", "cancel-shipment", "transfer")
 """What the shop's connected systems do (R075)."""
-WITH_REASON = frozenset({*MOVES, "cancel", "confirm-payment", "refund"})
+WITH_REASON = frozenset({*MOVES, "cancel", "confirm-payment", "refund", "skip", "settle"})
+REPAIRS = ("fix-address-and-send", "retry", "settle", "skip")
+"""What is done about an entry of the log that tells of something that went wrong (R205)."""
 WITH_AMOUNT = frozenset({"confirm-payment", "capture", "refund"})

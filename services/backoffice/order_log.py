@@ -8,8 +8,17 @@ from typing import Any
 from pydantic import BaseModel
 
 KINDS = ("order", "message", "document", "payment", "shipment", "erp", "checkout", "trouble")
+AT_ONCE = 30
+"""So many entries are shown at first; the older ones are asked for."""
 DEEPEST = 3
 """Effects of effects are indented so far and no further."""
+
+
+class Repair(BaseModel):
+    """A way out of what an entry tells of."""
+
+    action: str
+    label: str | None = None
 
 
 class LogEntry(BaseModel):
@@ -27,6 +36,7 @@ class LogEntry(BaseModel):
     parameters: dict[str, Any]
     data: dict[str, Any]
     text: str | None = None
+    repairs: list[Repair] = []
 
     @property
     def kind(self) -> str:
@@ -48,6 +58,11 @@ class Branch:
     depth: int = 0
     effects: list["Branch"] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        return 1 + sum(effect.size for effect in self.effects)
+
 
 def as_tree(entries: Sequence[LogEntry]) -> list[Branch]:
     """What nothing on the log has caused, the newest first; below each its effects, the oldest first."""
@@ -60,6 +75,21 @@ def as_tree(entries: Sequence[LogEntry]) -> list[Branch]:
         holder = above if above and above.depth == DEEPEST - 1 else branch
         known |= dict.fromkeys(entry.names, holder)
     return roots[::-1]
+
+
+def as_list(entries: Sequence[LogEntry]) -> list[Branch]:
+    """Each entry for itself, the newest first."""
+    return [Branch(entry) for entry in entries[::-1]]
+
+
+def latest(branches: Sequence[Branch]) -> Sequence[Branch]:
+    """The newest of them, with about as many entries as are read at once."""
+    entries = 0
+    for count, branch in enumerate(branches):
+        if entries >= AT_ONCE:
+            return branches[:count]
+        entries += branch.size
+    return branches
 
 
 def causes(entries: Sequence[LogEntry]) -> dict[str, LogEntry]:

@@ -27,13 +27,17 @@ async def order(
     *,
     do: Word = "",
     line: Word = "",
+    entry: Word = "",
     kind: Word = "",
+    log: Word = "",
     done: Word = "",
     again: Annotated[int, Query(ge=0, le=100)] = 0,
 ) -> Response:
     """Everything about it; `do` opens the form of something to be done, `kind` shows the log's entries of one kind."""
     sheet = await read_sheet(others_of(request), request.app.state.pool, visitor, str(order_id), language_of(request))
-    return show(request, visitor, sheet, Asked(do=do, line=line, kind=kind, done=done, again=again))
+    return show(
+        request, visitor, sheet, Asked(do=do, line=line, entry=entry, kind=kind, log=log, done=done, again=again)
+    )
 
 
 @router.get("/orders/{order_id}/messages/{message}")

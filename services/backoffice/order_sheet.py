@@ -24,6 +24,10 @@ MOST_ENTRIES = 2_000
 PERSON = "person/"
 WAITING = {"expected", "waiting"}
 WORRIES = {"failed", "unknown", "overdue"}
+NO_MORE = {"asked-again", "let-be"}
+"""Why something that was not done needs nobody: a person has seen to it."""
+OF_THE_LOG = {"given-up", "unknown", "failed", "overdue"}
+"""Words of attention that follow from the log."""
 T = TypeVar("T")
 
 
@@ -134,10 +138,23 @@ class Sheet:
         return self.names.get(actor, actor)
 
     @property
+    def troubles(self) -> list[LogEntry]:
+        """Entries that tell of something that can be put right, the newest first."""
+        return [entry for entry in self.entries[::-1] if entry.repairs]
+
+    @property
     def worries(self) -> list[tuple[Promise, LogEntry | None]]:
-        """Promises that need a person, each with the entry that said so."""
+        """Promises that need a person and are none of the troubles, each with the entry that said so."""
         said = {entry.id: entry for entry in self.entries}
-        return [(each, said.get(each.entry_id or "")) for each in self.promises if each.state in WORRIES]
+        known = {entry.id for entry in self.troubles} | {entry.data.get("promise") for entry in self.troubles}
+        bad = [each for each in self.promises if each.state in WORRIES and each.reason not in NO_MORE]
+        return [(each, said.get(each.entry_id or "")) for each in bad if not {each.entry_id, each.what} & known]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why somebody should look at the order, as far as no entry of its log says it better."""
+        told = OF_THE_LOG if self.troubles or self.worries else set()
+        return [word for word in self.order.attention if word not in told]
 
     @property
     def waits(self) -> list[Promise]:

@@ -41,7 +41,9 @@ class Asked:
 
     do: str = ""
     line: str = ""
+    entry: str = ""
     kind: str = ""
+    log: str = ""
     done: str = ""
     again: int = 0
     revealed: str = ""
@@ -62,6 +64,11 @@ def show(
     formats = Formats(language, sheet.shop.time_zone)
     doing = DEEDS.get(tried.deed if tried else asked.do)
 
+    entry_id = tried.form.one("entry") if tried else asked.entry
+    about = next((entry for entry in sheet.entries if entry.id == entry_id), None)
+    if doing and doing.name in order_deeds.REPAIRS and about is None:
+        doing = None
+
     def typed(deed: str, name: str, otherwise: str = "") -> str:
         return tried.form.one(name) if tried and tried.deed == deed else otherwise
 
@@ -70,6 +77,8 @@ def show(
 
     kinds = {entry.kind for entry in sheet.entries}
     entries = [entry for entry in sheet.entries if entry.kind == asked.kind] if asked.kind in kinds else sheet.entries
+    tree = order_log.as_tree(entries) if len(entries) == len(sheet.entries) else order_log.as_list(entries)
+    shown = tree if asked.log == "all" else order_log.latest(tree)
     return page(
         request,
         "order-inside.html" if is_part(request) else "order.html",
@@ -82,6 +91,7 @@ def show(
         catalogue=Catalogue(sheet.shop, language),
         asked=asked,
         tried=tried,
+        about=about,
         doing=doing if doing and visitor.may("orders:write") and not doing.in_place else None,
         typed=typed,
         money=money,
@@ -93,8 +103,9 @@ def show(
         sums=sums_of(sheet),
         left=lambda deed: sum(DEEDS[deed].available(line) for line in order.lines),
         kinds=[kind for kind in order_log.KINDS if kind in kinds],
-        tree=order_log.as_tree(entries) if len(entries) == len(sheet.entries) else None,
-        entries=entries,
+        tree=shown,
+        older=sum(branch.size for branch in tree[len(shown) :]),
+        flat=len(entries) < len(sheet.entries),
         causes=order_log.causes(sheet.entries),
         of_kind=lambda kind: [entry for entry in sheet.entries if entry.kind == kind],
         as_moment=as_moment,

@@ -1,5 +1,6 @@
 """Who asks for a page, in which language, and whether what they send comes from our own forms."""
 
+import gzip
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,9 @@ MAX_FIELDS = 2_100
 """A form can have a field for each line of the longest order."""
 A_YEAR = 365 * 24 * 3600
 LANGUAGE = "language"
+OURS = {"same-origin", "none"}
+"""What a browser says (Sec-Fetch-Site) of what comes from a page of ours, or from whoever sits in front of it."""
+COMPRESSION = 4
 
 
 class SignInNeeded(Exception):
@@ -131,7 +135,7 @@ Handler = Annotated[Visitor, Depends(who_may("orders:write"))]
 
 async def read_form(request: Request) -> Form:
     """What was sent, from a page of ours: a browser that says otherwise is not believed. Raises Problem."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    if request.headers.get("sec-fetch-site", "same-origin") not in OURS:
         raise forged()
     if request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
         raise Problem(415, "unsupported-media-type", "Forms are expected here.")
@@ -208,7 +212,16 @@ def page(
     """A page, or a part of one, for whoever asks."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     text = looks_of(request).render(template, language_of(request), visitor, time_zone, path=request.url.path, **said)
-    return HTMLResponse(text, status, headers)
+    if not may_be_compressed(request):
+        return HTMLResponse(text, status, headers)
+    packed = gzip.compress(text.encode(), COMPRESSION, mtime=0)
+    return HTMLResponse(packed, status, {**(headers or {}), "Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+
+
+def may_be_compressed(request: Request) -> bool:
+    """Whether nobody else has made the browser ask: whoever can would learn secrets by the lengths of answers."""
+    ours = request.headers.get("sec-fetch-site", "cross-site") in OURS
+    return ours and "gzip" in request.headers.get("accept-encoding", "")
 
 
 def go_to(request: Request, address: str) -> Response:

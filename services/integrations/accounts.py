@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
+from services.integrations.calling import Checked
 from services.integrations.connections import Connection, Connections, Kind
 
 
 class Adapter(Protocol):
     """What speaks with one account."""
+
+    async def check(self) -> Checked: ...
 
     async def close(self) -> None: ...
 
@@ -26,9 +29,12 @@ class Accounts(Generic[A]):
         self._connections, self._kind, self._adapters = connections, kind, adapters
         self._open: dict[str, tuple[Connection, A]] = {}
 
-    async def of(self, shop: str) -> tuple[Connection, A] | None:
-        """The shop's connection and its adapter; None where it has none. Raises UnknownProvider."""
-        connection = await self._connections.of(shop, self._kind)
+    async def of(self, shop: str, *, anew: bool = False) -> tuple[Connection, A] | None:
+        """The shop's connection, as it is at this moment where `anew` says so, and its adapter; None where it has none.
+
+        Raises UnknownProvider.
+        """
+        connection = await self._connections.of(shop, self._kind, anew=anew)
         if connection is None:
             return None
         known = self._open.get(shop)

@@ -1,12 +1,13 @@
 """The composition root of integrations: the one file that knows all its parts."""
 
-from functools import partial
 from pathlib import Path
 
 import services.integrations
 import shared.messaging
 from services.integrations.accounts import Accounts
+from services.integrations.checks import Checks
 from services.integrations.connections import Connections
+from services.integrations.connections_api import router as connections_api
 from services.integrations.erp.handlers import erp
 from services.integrations.erp.handover import Handover
 from services.integrations.erp.port import ErpSystem
@@ -20,6 +21,8 @@ from services.integrations.payment.sandbox import SandboxPay
 from services.integrations.payment.till import Till
 from services.integrations.payment.unmatched import FORGET as FORGET_PAYMENTS
 from services.integrations.payment.watch import Watch
+from services.integrations.pulse import FORGET as FORGET_LEFT_ALONE
+from services.integrations.pulse import Pulse
 from services.integrations.settings import IntegrationsSettings
 from services.integrations.shipping.despatch import Despatch
 from services.integrations.shipping.handlers import shipping
@@ -48,20 +51,34 @@ async def compose(settings: IntegrationsSettings) -> Service:
     pool = await open_pool(dsn, name="integrations", connections=connections, on_connect=recognise)
     keyed = await open_pool(dsn, name="integrations kit", connections=connections, keys_only=True, on_connect=recognise)
     messaging = Messaging(
-        "integrations", settings, pool, keyed, source="/integrations", forgets=(FORGET, FORGET_PAYMENTS)
+        "integrations",
+        settings,
+        pool,
+        keyed,
+        source="/integrations",
+        forgets=(FORGET, FORGET_PAYMENTS, FORGET_LEFT_ALONE),
     )
     seal, known_there = settings.seal, KnownThere(pool)
     shops, seconds = Connections(pool, seal), settings.call_timeout
-    payments = Accounts[PaymentProvider](shops, "payment", {"sandbox": partial(SandboxPay, seconds=seconds)})
-    carriers = Accounts[Carrier](shops, "shipping", {"sandbox": partial(SandboxPost, seconds=seconds)})
-    systems = Accounts[ErpSystem](shops, "erp", {"sandbox": partial(SandboxErp, seconds=seconds)})
     effects, terms = Effects(keyed, seal=seal), {"seconds": seconds, "holds": settings.holds}
+    pulse = Pulse(pool, left_alone=effects.left_alone)
+    payments = Accounts[PaymentProvider](
+        shops, "payment", {"sandbox": lambda account: SandboxPay(account, seconds=seconds, heard=pulse.of(account))}
+    )
+    carriers = Accounts[Carrier](
+        shops, "shipping", {"sandbox": lambda account: SandboxPost(account, seconds=seconds, heard=pulse.of(account))}
+    )
+    systems = Accounts[ErpSystem](
+        shops, "erp", {"sandbox": lambda account: SandboxErp(account, seconds=seconds, heard=pulse.of(account))}
+    )
+    checks = Checks(pool, {"payment": payments, "shipping": carriers, "erp": systems}, pulse)
     late_after = settings.unmatched_after
     till = Till(effects, payments, pool, late_after=late_after, **terms)
     despatch = Despatch(effects, carriers, known_there, Facts(pool), **terms)
     messaging.work_outside([payment], {Till: till}, source="/integrations/payment")
     messaging.work_outside([shipping], {Despatch: despatch}, source="/integrations/shipping")
     messaging.work_outside([erp], {Handover: Handover(effects, systems, **terms)}, source="/integrations/erp")
+    messaging.run_everywhere(pulse)
     messaging.work_beside(Watch(pool, late_after=late_after))
     messaging.take_repairs()
     listeners = {
@@ -73,8 +90,15 @@ async def compose(settings: IntegrationsSettings) -> Service:
         settings,
         pool,
         components=messaging.components(facts=True),
-        routers=(router, payments_api, tokens, operators),
-        state={"repairs": messaging.repairs, "stands": messaging.stands(), "listeners": listeners},
+        routers=(router, payments_api, connections_api, tokens, operators),
+        state={
+            "repairs": messaging.repairs,
+            "stands": messaging.stands(),
+            "listeners": listeners,
+            "checks": checks,
+            "pulse": pulse,
+            "keyed_pool": keyed,
+        },
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed,),

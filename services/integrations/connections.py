@@ -27,6 +27,7 @@ on conflict (shop, kind) do update set provider = excluded.provider, url = exclu
   secret = excluded.secret, changed_at = clock_timestamp()
 """
 REMOVE = "delete from connection where shop = $1 and kind = $2"
+FORGET_HEARD = "delete from connection_heard where shop = $1 and kind = $2"
 ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('connections of ' || $1, 0))"
 
 
@@ -56,10 +57,10 @@ class Connections:
         self._pool, self._seal, self._keep = pool, seal, keep
         self._known: dict[tuple[str, Kind], tuple[Connection | None, float]] = {}
 
-    async def of(self, shop: str, kind: Kind) -> Connection | None:
-        """The shop's connection of this kind, where it has one."""
+    async def of(self, shop: str, kind: Kind, *, anew: bool = False) -> Connection | None:
+        """The shop's connection of this kind, where it has one; `anew`: as it is at this moment."""
         found, until = self._known.get((shop, kind), (None, 0.0))
-        if until < time.monotonic():
+        if anew or until < time.monotonic():
             async with connected(self._pool) as connection:
                 row = await connection.fetchrow(FIND, shop, kind)
             found = None if row is None else self._opened(row)
@@ -87,6 +88,7 @@ async def remove_connection(database: DatabaseConnection, shop: str, kind: Kind,
     await database.execute(ONE_AT_A_TIME, shop)
     if await database.execute(REMOVE, shop, kind) == "DELETE 0":
         return False
+    await database.execute(FORGET_HEARD, shop, kind)
     await _tell(database, shop, outbox, actor)
     return True
 

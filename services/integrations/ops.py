@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,16 +21,24 @@ from services.integrations.connections import (
     remove_connection,
     save_connection,
 )
+from services.integrations.health import Health, read_health
+from shared.messaging.database import KEYS_ONLY
 from shared.messaging.outbox import Outbox
 from shared.messaging.sealing import Seal
 from shared.messaging.wakeup import Bell
 from shared.ops.contributed import Contribution
 from shared.ops.servers import KIT_MIGRATIONS, AsJson, Database, Given, connected, finish, one_database
-from shared.ops.shown import print_json, print_table
+from shared.ops.shown import counted, print_json, print_table
 from shared.ops.story import Chapter, Entry
 from shared.runtime.migrations import Folder
 
 SOURCE = "/integrations"
+MOST = 10_000
+"""Connections that are shown at most."""
+COLUMNS = (
+    *("shop", "kind", "at", "is", "last answer", "last trouble", "which was", "done / failed in 24 h", "last no"),
+    *("held up", "last webhook not genuine"),
+)
 KEYS = "INTEGRATIONS_SEALING_KEYS"
 MIGRATIONS: Sequence[Folder] = (
     KIT_MIGRATIONS,
@@ -76,6 +86,18 @@ def list_(given: Given, shop: OfShop = "", *, as_json: AsJson = False) -> None:
         print_json([dict(row) for row in rows])
     elif rows:
         print_table(tuple(rows[0].keys()), (tuple(row.values()) for row in rows))
+    else:
+        typer.echo("nothing is connected")
+
+
+@app.command()
+def health(given: Given, shop: OfShop = "", *, as_json: AsJson = False) -> None:
+    """Show how each connection is, by what the database knows: in one word, and the facts behind it."""
+    found = finish(_health(one_database(given, "integrations"), shop))
+    if as_json:
+        print_json([asdict(each) for each in found])
+    elif found:
+        print_table(COLUMNS, (_row(each) for each in found))
     else:
         typer.echo("nothing is connected")
 
@@ -134,6 +156,35 @@ def _seal() -> Seal:
 async def _list(database: Database, shop: str) -> list[asyncpg.Record]:
     async with connected(database, MIGRATIONS) as connection:
         return await list_connections(connection, shop)
+
+
+async def _health(database: Database, shop: str) -> list[Health]:
+    async with connected(database, MIGRATIONS) as connection:
+        for name, value in KEYS_ONLY.items():
+            await connection.execute("select set_config($1, $2, false)", name, value)
+        return await read_health(connection, shop or None, limit=MOST)
+
+
+def _row(health: Health) -> tuple[object, ...]:
+    alone = f"left alone by {counted(health.left_alone_by, 'process')}" if health.left_alone_by else ""
+    held_up = [f"{count} {what}" for what in ("waiting", "blocked", "unknown") if (count := getattr(health, what))]
+    return (
+        health.shop,
+        health.kind,
+        f"{health.provider} {health.host}",
+        health.state,
+        health.answered_at,
+        health.troubled_at,
+        health.trouble,
+        f"{health.done} / {health.failed}",
+        health.failed_reason,
+        ", ".join([*held_up, *([alone] if alone else [])]),
+        health.forged_at if _is_newer(health.forged_at, health.webhook_at) else None,
+    )
+
+
+def _is_newer(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and (other is None or one > other)
 
 
 async def _save(database: Database, new: Connection, seal: Seal, actor: str) -> None:

@@ -14,6 +14,7 @@ from services.integrations.accounts import Accounts
 from services.integrations.connections import Connection, Kind
 from services.integrations.known_there import hold, order_of
 from services.integrations.lanes import put_into_lane
+from services.integrations.pulse import Pulse
 from services.integrations.signatures import NotGenuine, verify
 from shared.contracts.message import Message, now
 from shared.messaging.database import Connection as DatabaseConnection
@@ -92,7 +93,8 @@ async def told(request: Request, kind: Kind, shop: str) -> Response:
         raise Problem(404, "unknown-connection", "The shop has no such connection.")
     connection, adapter = account
     body = await whole_body(request)
-    webhook_id = genuine(connection, request, body)
+    pulse: Pulse = request.app.state.pulse
+    webhook_id = genuine(connection, request, body, pulse)
     try:
         news = listener.read(adapter, body)
     except (KeyError, TypeError, ValueError) as error:
@@ -105,13 +107,16 @@ async def told(request: Request, kind: Kind, shop: str) -> Response:
     return Response(status_code=204)
 
 
-def genuine(connection: Connection, request: Request, body: bytes) -> str:
+def genuine(connection: Connection, request: Request, body: bytes, pulse: Pulse) -> str:
     """The webhook's id. Raises a 401 Problem for one that is not signed with the connection's secret."""
     try:
-        return verify(connection.webhook_secret, request.headers, body)
+        webhook_id = verify(connection.webhook_secret, request.headers, body)
     except NotGenuine as error:
+        pulse.webhook(connection.shop, connection.kind, forged=error.reason)
         metrics.webhooks.labels(connection.kind, "not genuine").inc()
         raise Problem(401, "not-genuine", "The webhook's signature is not good.", str(error)) from None
+    pulse.webhook(connection.shop, connection.kind)
+    return webhook_id
 
 
 async def take(

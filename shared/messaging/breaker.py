@@ -6,6 +6,7 @@ connection.
 
 import time
 from collections import deque
+from dataclasses import dataclass
 
 import structlog
 
@@ -20,6 +21,15 @@ OPEN_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class LeftAlone:
+    """A connection that this process leaves alone, and for how many seconds it has."""
+
+    group: str
+    connection: str
+    seconds: float
+
+
 class Breaker:
     """Opens when more than half of the last hundred attempts failed; every 30 s one attempt finds out."""
 
@@ -27,6 +37,7 @@ class Breaker:
         self._group, self._connection = group, connection
         self._outcomes: deque[bool] = deque(maxlen=LOOKED_AT)
         self._closed_again = 0.0
+        self._opened_at = 0.0
         self._open = False
         self._probing = False
 
@@ -53,8 +64,16 @@ class Breaker:
         if len(self._outcomes) >= LEAST and self._outcomes.count(False) * 2 > len(self._outcomes):
             self._again(worked=False)
 
+    def left_alone(self) -> LeftAlone | None:
+        """What it says of its connection while it is open."""
+        if not self._open:
+            return None
+        return LeftAlone(self._group, self._connection, time.monotonic() - self._opened_at)
+
     def _again(self, *, worked: bool) -> None:
         self._outcomes.clear()
+        if not self._open:
+            self._opened_at = time.monotonic()
         self._open = not worked
         self._closed_again = time.monotonic() + OPEN_SECONDS
         metrics.breakers_open.labels(self._group, self._connection).set(int(self._open))
@@ -73,3 +92,8 @@ class Breakers:
         if key not in self._breakers:
             self._breakers[key] = Breaker(group, connection)
         return self._breakers[key]
+
+    def left_alone(self) -> list[LeftAlone]:
+        """The connections whose breakers are open."""
+        said = (breaker.left_alone() for breaker in self._breakers.values())
+        return [each for each in said if each is not None]

@@ -20,7 +20,7 @@ from shared.contracts.message import NotUnderstood, now
 from shared.contracts.reading import read_head
 from shared.messaging import effect_rows as rows
 from shared.messaging import metrics
-from shared.messaging.breaker import Breaker, Breakers
+from shared.messaging.breaker import Breaker, Breakers, LeftAlone
 from shared.messaging.commits import GroupCommit
 from shared.messaging.crash_points import crash_point
 from shared.messaging.database import DATABASE_ERRORS, OutcomeUnknown
@@ -178,6 +178,10 @@ class Effects:
             return await self._found(asked, request)
         finally:
             breaker.leave()
+
+    def left_alone(self) -> list[LeftAlone]:
+        """The connections that this process leaves alone because they mostly fail."""
+        return self._breakers.left_alone()
 
     async def _make(self, asked: _Asked, request: bytes, kept: bytes | None) -> Outcome:
         if kept is not None and self._seal is not None:

@@ -48,7 +48,17 @@ class PersonRole(StrEnum):
 
 _READ = frozenset({"orders:read", "documents:read", "messages:read"})
 _HANDLE = _READ | {"orders:write"}
-_ADMINISTER = frozenset({"orders:reveal", "shop:audit", "shop:write", "tokens:write", "users:write"})
+_ADMINISTER = frozenset(
+    {
+        "connections:read",
+        "connections:write",
+        "orders:reveal",
+        "shop:audit",
+        "shop:write",
+        "tokens:write",
+        "users:write",
+    }
+)
 SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         PersonRole.VIEWER: _READ,

@@ -41,9 +41,10 @@ CANNOT_CONNECT = (
 )
 
 
-class DatabaseAway(Exception):
+class DatabaseAway(ConnectionError):
     """No connection to the database could be had in time: it is away, or all connections are in use."""
 
+    # A ConnectionError, so that whoever waits for a server that is away waits for this one, too.
     def __str__(self) -> str:
         return self.__doc__ or ""
 

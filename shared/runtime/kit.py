@@ -60,6 +60,7 @@ class Messaging:
     hands: Hands = field(default_factory=Hands)
     groups: list[Group] = field(default_factory=list)
     workers: list[Component] = field(default_factory=list)
+    everywhere: list[Component] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(self.source, self.relay_bell, self.appended, self.settings.emits)
@@ -112,6 +113,10 @@ class Messaging:
         """A component that runs where the groups are worked for."""
         self.workers.append(component)
 
+    def run_everywhere(self, component: Component) -> None:
+        """A component that every process of the service runs once, whatever its roles."""
+        self.everywhere.append(component)
+
     def components(self, *, facts: bool = False) -> dict[Role, list[Component]]:
         """What each role runs; `facts`: whether this service needs to know the shops' facts."""
         topics = {group.reads.name: group.reads for group in self.groups}
@@ -132,7 +137,7 @@ class Messaging:
             Role.RELAY: [self._relay()],
         }
         first = next(role for role in Role if role in self.settings.roles)
-        components[first] += [self.gauges, AskConsent(self.consent, self.keyed_pool)]
+        components[first] += [self.gauges, AskConsent(self.consent, self.keyed_pool), *self.everywhere]
         return components
 
     def checks(self) -> dict[str, Check]:

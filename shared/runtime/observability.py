@@ -86,7 +86,8 @@ def route_everything_to(handler: logging.Handler, level: str) -> None:
     access.handlers[:], access.propagate = [handler], False
     for talkative in ("aiokafka", "faststream", "asyncio"):
         logging.getLogger(talkative).setLevel(max(root.level, logging.INFO))
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for told_of_otherwise in ("uvicorn", "httpx2"):  # httpx2 writes whole addresses, with what people search for
+        logging.getLogger(told_of_otherwise).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 

@@ -271,3 +271,11 @@ async def test_a_page_of_fifty_orders_has_less_than_a_hundred_kilobytes_with_eve
             async with http.stream("GET", file, headers={"accept-encoding": "gzip"}) as answer:
                 sizes.append(len(b"".join([part async for part in answer.aiter_raw()])))
     assert sum(sizes) < 100_000, sizes
+
+
+async def test_whom_somebody_looks_for_stands_in_no_log(backoffice: Backoffice) -> None:
+    name = f"Zacharias{uuid4().hex[:8]}"
+    async with backoffice.client("viewer@example.org") as http:
+        assert (await http.get("/orders", params={"q": name})).status_code == 200
+    for service in ("backoffice", "orders"):
+        assert name not in backoffice.system.log(service).read_text()

@@ -3,6 +3,7 @@
 import re
 from uuid import uuid4
 
+import httpx2
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -11,23 +12,64 @@ from tests.builders import a_customer, an_order, to_place
 from tests.integration.test_backoffice_order_page import do, hidden, placed
 from tests.plugins.backoffice import Backoffice, window
 from tests.plugins.sandboxes import Sandbox
+from tests.plugins.waiting import eventually
 
 HANDLER, ADMINISTRATOR = "handler@example.org", "administrator@example.org"
 NUMBER = "19850709-9805"
 SOON = 30_000
 
 
-@pytest.mark.requirement("R124", "R201")
-async def test_a_mail_that_failed_is_the_first_thing_that_is_said(backoffice: Backoffice) -> None:
+@pytest.mark.requirement("R124", "R201", "R205")
+async def test_a_mail_that_failed_is_the_first_thing_that_is_said_and_is_put_right(backoffice: Backoffice) -> None:
     order = an_order(customer=a_customer(email="refuse-550@example.org"))
     assert (await backoffice.system.place(order)).is_success
-    await backoffice.system.noted(order, "message.failed.v1")
+    (failed,) = await backoffice.system.noted(order, "message.failed.v1")
     async with backoffice.client(HANDLER, **{"accept-language": "en"}) as http:
         page = await http.get(f"/orders/{order.id}")
-        attention = page.text.partition('<section id="attention"')[2].partition("</section>")[0]
-        for said in ("Order confirmation: failed", "Check the customer's e-mail address.", "?do=contact#doing"):
-            assert said.replace("'", "&#39;") in attention
+        for said in ("550 5.1.1", "Correct the address and send", f"?do=skip&amp;entry={failed['id']}", "Try again"):
+            assert said in attention_of(page), said
         assert "550 5.1.1" in page.text.partition('<section id="messages"')[2]
+        form = await http.get(f"/orders/{order.id}?do=skip&entry={failed['id']}")
+        assert "It is not tried again" in form.text
+        no = await do(http, form, "skip", entry=failed["id"], reason=" ")
+        assert (no.status_code, "Write why." in no.text) == (422, True)
+        right = await do(http, form, "fix-address-and-send", entry=failed["id"], email="right@example.org")
+        assert "the address is corrected" in right.text
+        await backoffice.system.noted(order, "message.sent.v1")
+        after = await http.get(f"/orders/{order.id}")
+        assert "550 5.1.1" not in attention_of(after)
+        again = await do(http, after, "retry", entry=failed["id"])
+        assert (again.status_code, "It has been put right" in again.text) == (409, True)
+        nowhere = await http.get(f"/orders/{order.id}?do=skip&entry=none-of-ours")
+        assert "<form" not in nowhere.text.partition('id="doing"')[2].partition('id="attention"')[0]
+
+        async def nothing_is_open() -> bool:
+            assert "<h2>" not in (said := attention_of(await http.get(f"/orders/{order.id}"))), said
+            return True
+
+        await eventually(nothing_is_open, waiting_for="the page to ask for nobody")
+    async with backoffice.client("viewer@example.org") as http:
+        assert "do=skip" not in (await http.get(f"/orders/{order.id}")).text
+
+
+def attention_of(page: httpx2.Response) -> str:
+    """What the page says first."""
+    return page.text.partition('<section id="attention"')[2].partition("</section>")[0]
+
+
+@pytest.mark.requirement("R205")
+async def test_what_nobody_knows_of_is_settled_from_the_page(backoffice: Backoffice) -> None:
+    order = an_order(customer=a_customer(email="hangup@example.org"))
+    assert (await backoffice.system.place(order)).is_success
+    (unknown,) = await backoffice.system.noted(order, "effect.unknown.v1")
+    async with backoffice.client(HANDLER, **{"accept-language": "en"}) as http:
+        form = await http.get(f"/orders/{order.id}?do=settle&entry={unknown['id']}")
+        assert (await do(http, form, "settle", entry=unknown["id"])).status_code == 422
+        done = await do(http, form, "settle", entry=unknown["id"], became="happened", reason="She has it.")
+        assert "Done: it is settled" in done.text
+        (settled,) = await backoffice.system.noted(order, "effect.settled.v1")
+        assert (settled["data"]["happened"], settled["data"]["reason"]) == (True, "She has it.")
+        assert settled["actor"].startswith("person/")
 
 
 @pytest.mark.requirement("R011")

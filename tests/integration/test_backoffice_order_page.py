@@ -324,3 +324,39 @@ async def test_an_order_of_another_shop_is_unknown(backoffice: Backoffice) -> No
     async with backoffice.client(HANDLER) as http:
         for path in ("", "/messages/1", f"/documents/{uuid4()}/x.pdf"):
             assert (await http.get(f"/orders/{uuid4()}{path}")).status_code == 404
+
+
+async def test_of_a_long_log_the_older_entries_are_asked_for(backoffice: Backoffice) -> None:
+    order = await placed(backoffice)
+    async with backoffice.system.http() as http:
+        for n in range(40):
+            said = {"status": "on-hold" if n % 2 == 0 else None}
+            headers = {"idempotency-key": f"{order.id}-{n}"}
+            await http.post(f"/v1/orders/{order.id}/internal-status", json=said, headers=headers)
+    async with backoffice.client(VIEWER, **{"accept-language": "sv"}) as http:
+        page = await http.get(f"/orders/{order.id}")
+        assert "äldre händelser" in page.text
+        assert page.text.count('<li id="n-') < 40
+        whole = await http.get(f"/orders/{order.id}?log=all")
+        assert whole.text.count('<li id="n-') >= 42
+        assert "Ordern kom in" in whole.text
+        assert "äldre händelser" not in whole.text
+
+
+@pytest.mark.requirement("R084")
+async def test_what_is_to_be_paid_is_the_rounded_sum(backoffice: Backoffice) -> None:
+    shop = f"round-{uuid4().hex[:8]}"
+    await backoffice.add(f"{shop}@example.org", {shop: "handler"})
+    token = backoffice.system.token
+    await backoffice.system.open_a_shop(shop=shop, rounding="whole")
+    order = an_order(shop=shop, lines=[a_line(name="Sencha", unit_price=10049, vat_rate=Decimal(25))])
+    try:
+        assert (await backoffice.system.place(order)).is_success
+    finally:
+        backoffice.system.token = token
+    async with backoffice.client(f"{shop}@example.org", **{"accept-language": "sv"}) as http:
+        page = (await http.get(f"/orders/{order.id}")).text.replace("\u00a0", " ")
+    sums = page.partition('class="sum">')[2].partition("<")[0]
+    assert sums.endswith(",00 kr"), sums
+    assert f'class="grand">{sums}' in page
+    assert "Avrundning" in page

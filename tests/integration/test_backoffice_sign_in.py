@@ -256,6 +256,19 @@ async def test_every_answer_keeps_other_sites_out(backoffice: Backoffice) -> Non
         assert not re.search(r"<script(?![^>]*src=)|<style| style=| on[a-z]+=", page.text)
 
 
+async def test_a_page_is_compressed_where_nobody_else_made_the_browser_ask(backoffice: Backoffice) -> None:
+    asked = {"same-origin": "gzip", "none": "gzip", "same-site": None, "cross-site": None}
+    async with backoffice.client("viewer@example.org") as http:
+        for site, encoding in asked.items():
+            headers = {"sec-fetch-site": site, "accept-encoding": "gzip, br"}
+            answer = await http.get("/orders", headers=headers)
+            assert answer.headers.get("content-encoding") == encoding, site
+            assert "</html>" in answer.text
+        old = await http.get("/orders", headers={"accept-encoding": "identity", "sec-fetch-site": "none"})
+        unknown = await http.get("/orders", headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in old.headers | unknown.headers
+
+
 async def test_what_goes_wrong_is_a_page_in_the_visitors_language(backoffice: Backoffice) -> None:
     async with backoffice.client(HANDLER, **{"accept-language": "fi,sv;q=0.5"}) as http:
         nowhere = await http.get("/nowhere")

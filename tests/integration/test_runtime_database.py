@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from shared.messaging.part import Periodic
 from shared.runtime.database import DatabaseAway, OutcomeUnknown, Pool, close_pool, connected, open_pool, transaction
 from tests.plugins.waiting import eventually
 
@@ -191,3 +192,22 @@ async def test_closing_does_not_wait_for_ever_for_a_lent_connection(database_url
 
     await eventually(cut)
     await watcher.close()
+
+
+async def test_a_part_that_takes_turns_waits_for_a_database_that_is_away() -> None:
+    pool = await open_pool("postgresql://nobody@127.0.0.1:1/nothing", name="test")
+
+    class Turning(Periodic):
+        turns = 0
+
+        async def turn(self) -> bool:
+            self.turns += 1
+            async with transaction(pool):
+                return False
+
+    part, stopping = Turning("a part", every=0.01), asyncio.Event()
+    running = asyncio.create_task(part.run(stopping))
+    await eventually(lambda: part.turns > 2 or running.done(), waiting_for="the part to try again")
+    stopping.set()
+    await running
+    await close_pool(pool)

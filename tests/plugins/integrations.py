@@ -16,12 +16,16 @@ import services.integrations
 import shared.messaging
 from deploy.local.sandbox.webhooks import signature
 from services.integrations.accounts import Accounts
+from services.integrations.checks import Checks
 from services.integrations.connections import Connection, Connections, Kind, save_connection
+from services.integrations.connections_api import router as connections
+from services.integrations.erp.sandbox import SandboxErp
 from services.integrations.news import payment_news, shipping_news
 from services.integrations.payment.api import router as payments
 from services.integrations.payment.handlers import payment
 from services.integrations.payment.sandbox import SandboxPay
 from services.integrations.payment.unmatched import order_came
+from services.integrations.pulse import Pulse
 from services.integrations.shipping.handlers import shipping
 from services.integrations.shipping.sandbox import SandboxPost
 from services.integrations.webhooks import Listener, router
@@ -52,6 +56,13 @@ class Door:
     pool: Pool
     app: FastAPI
     listeners: Mapping[Kind, Listener]
+    pulse: Pulse
+
+    async def connect(self, shop: str, kind: Kind, url: str, api_key: str, **more: Any) -> None:
+        """As an operator does it."""
+        new = Connection(shop, kind, **{"provider": "sandbox", "url": url, "api_key": api_key, **more})
+        async with transaction(self.pool) as connection:
+            await save_connection(connection, new, Seal([KEY]), Outbox("/integrations", Bell()), "test")
 
     async def tell(
         self, body: bytes, webhook_id: str = "evt_1", secret: str = SECRET, **headers: str
@@ -111,15 +122,21 @@ def told(
     return json.dumps({"id": "evt_1", "type": f"{kind}.{status}", "data": data}).encode()
 
 
-@pytest.fixture
-async def door(database_url: str) -> AsyncIterator[Door]:
-    """The HTTP face of two shops that have connected payment and shipping."""
+async def make_tables(database_url: str) -> None:
+    """The tables of integrations, in a life that is told from others."""
     plain = await asyncpg.connect(database_url)
     await migrate(plain, FOLDERS)
     await plain.execute("insert into relay (incarnation) values (1790000000) on conflict do nothing")
     await plain.execute("update relay set incarnation = 1790000000")
     await plain.close()
+
+
+@pytest.fixture
+async def door(database_url: str) -> AsyncIterator[Door]:
+    """The HTTP face of two shops that have connected payment and shipping."""
+    await make_tables(database_url)
     pool, seal = await open_pool(database_url, name="integrations", connections=8), Seal([KEY])
+    keyed = await open_pool(database_url, name="integrations kit", connections=2, keys_only=True)
     async with transaction(pool) as connection:
         for shop in SHOPS:
             new = Connection(shop, "payment", "sandbox", "http://127.0.0.1:1", "sk_sandbox_x", SECRET)
@@ -127,17 +144,24 @@ async def door(database_url: str) -> AsyncIterator[Door]:
             for each in (new, carrier):
                 await save_connection(connection, each, seal, Outbox("/integrations", Bell()), "test")
     shops = Connections(pool, seal)
-    accounts = Accounts[Any](shops, "payment", {"sandbox": lambda found: SandboxPay(found, seconds=5)})
-    carriers = Accounts[Any](shops, "shipping", {"sandbox": lambda found: SandboxPost(found, seconds=5)})
+    pulse = Pulse(pool)
+    accounts = Accounts[Any](shops, "payment", {"sandbox": lambda it: SandboxPay(it, seconds=5, heard=pulse.of(it))})
+    carriers = Accounts[Any](shops, "shipping", {"sandbox": lambda it: SandboxPost(it, seconds=5, heard=pulse.of(it))})
+    systems = Accounts[Any](shops, "erp", {"sandbox": lambda it: SandboxErp(it, seconds=5, heard=pulse.of(it))})
+    checks = Checks(pool, {"payment": accounts, "shipping": carriers, "erp": systems}, pulse)
     listeners: dict[Kind, Listener] = {
         "payment": Listener(payment, "/integrations/payment", accounts, payment_news),
         "shipping": Listener(shipping, "/integrations/shipping", carriers, shipping_news),
     }
-    state = {"pool": pool, "listeners": listeners, "tokens": Tokens(pool, wait=30)}
-    app = make_app("integrations", [router, payments], state=state)
+    tokens = Tokens(pool, wait=30)
+    mine = {"listeners": listeners, "checks": checks, "pulse": pulse}
+    state = {"pool": pool, "keyed_pool": keyed, "tokens": tokens, **mine}
+    app = make_app("integrations", [router, payments, connections], state=state)
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://integrations.example") as client:
-        yield Door(client, pool, app, listeners)
+        yield Door(client, pool, app, listeners, pulse)
     await accounts.close()
     await carriers.close()
+    await systems.close()
+    await keyed.close()
     await pool.close()

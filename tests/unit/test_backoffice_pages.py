@@ -4,7 +4,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.backoffice.looks import HERE, LANGUAGE_NAMES, Looks
 from services.backoffice.order_deeds import DEEDS, SYSTEMS, NotSo, amount_of
 from services.backoffice.order_list import DOCUMENTS, PAYMENTS, PROCESSING
-from services.backoffice.order_log import DEEPEST, KINDS, Branch, LogEntry, as_tree, causes
+from services.backoffice.order_log import AT_ONCE, DEEPEST, KINDS, Branch, LogEntry, as_tree, causes, latest
 from services.backoffice.order_sheet import WORRIES
 from services.backoffice.orders import Catalogue
 from services.backoffice.settings import BackofficeSettings
@@ -21,7 +21,7 @@ from services.backoffice.wanted import NotADay, Wanted, of_view
 from services.orders.answers import REFUSALS
 from services.orders.domain.troubles import Kind as Trouble
 from shared.contracts.files import DocumentKind
-from shared.contracts.order import Goods, PaymentStatus, Processing, ReturnState, ShipmentState, UnitState
+from shared.contracts.order import Goods, ReturnState, ShipmentState, UnitState
 from shared.contracts.order_log import Outcome
 from shared.contracts.shop_facts import Status
 from shared.runtime.actors import PersonRole, new_key
@@ -64,8 +64,9 @@ def words_of_an_order() -> set[str]:
         "promise": WORRIES,
         "what": (*messages, *get_args(DocumentKind), "authorize", *SYSTEMS),
         "step": ("added-to-cart", "removed-from-cart", "chose-delivery", "chose-payment", "went-to-payment"),
+        "became": ("happened", "again", "given-up"),
         "attention": {"total-differs", "vat-rate-differs", *get_args(Trouble)} - {"waiting"},
-        "actor": ("orders", "notifications", "documents", "integrations", "token"),
+        "actor": ("orders", "notifications", "documents", "integrations", "token", "shop-front"),
     }
     return {f"{family}-{name}" for family, names in families.items() for name in names}
 
@@ -75,6 +76,17 @@ def test_every_reason_for_which_orders_refuses_something_has_words() -> None:
     settings = {"order-too-large", "amount-too-large", "status-in-use", "status-twice", "folder-in-use"}
     placing = {"placed-at-impossible", "order-id-taken", "no-vat-country", "unknown-vat-country", "unknown-vat-class"}
     assert {reason for reason in REFUSALS if f"problem-{reason}" not in known} <= settings | placing
+
+
+def test_of_a_long_log_the_newest_entries_are_shown_with_what_belongs_to_them() -> None:
+    def tree(*effects: int) -> list[Branch]:
+        return [Branch(cast(LogEntry, n), 0, [Branch(cast(LogEntry, n), 1)] * each) for n, each in enumerate(effects)]
+
+    assert latest(tree(*[0] * AT_ONCE)) == tree(*[0] * AT_ONCE)
+    assert len(latest(tree(*[0] * 500))) == AT_ONCE
+    assert len(latest(tree(*[9] * 50))) == AT_ONCE / 10
+    assert len(latest(tree(500, 0))) == 1
+    assert sum(branch.size for branch in tree(9, 0, 2)) == 14
 
 
 def test_effects_stand_below_what_caused_them_and_never_deeper_than_people_can_read() -> None:
@@ -125,10 +137,7 @@ def test_amounts_are_read_as_people_type_them(typed: str, minor: Any) -> None:
         assert amount_of(form, an_order()).get("amount") == minor
 
 
-def test_pages_know_every_word_that_orders_says() -> None:
-    assert get_args(Processing) == PROCESSING
-    assert get_args(PaymentStatus) == PAYMENTS
-    assert get_args(DocumentKind) == DOCUMENTS
+def test_every_language_has_its_name() -> None:
     assert set(LANGUAGE_NAMES) == set(LANGUAGES)
 
 
@@ -251,3 +260,23 @@ def test_settings_that_cannot_be_used_are_refused() -> None:
     ):
         with pytest.raises(ValidationError):
             BackofficeSettings.model_validate(usable | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("became", "said"),
+    [
+        ("happened", {"happened": True}),
+        ("again", {"happened": False, "again": True}),
+        ("given-up", {"happened": False, "again": False}),
+    ],
+)
+def test_of_what_nobody_knows_a_person_says_what_happened(became: str, said: dict[str, bool]) -> None:
+    form = Form([("entry", "e1"), ("became", became), ("reason", " They told us. ")])
+    assert DEEDS["settle"].read(form, an_order()) == {"entry_id": "e1", "reason": "They told us."} | said
+
+
+def test_whoever_does_not_say_what_happened_is_asked() -> None:
+    with pytest.raises(NotSo, match="say-whether-again"):
+        DEEDS["settle"].read(Form([("entry", "e1")]), an_order())
+    with pytest.raises(NotSo, match="no-address"):
+        DEEDS["fix-address-and-send"].read(Form([("entry", "e1"), ("email", " ")]), an_order())

@@ -1,13 +1,14 @@
 """Whatever a payment provider says is told to the order's log; money counts where nobody here had asked for it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.integrations.payment.handlers import record_what_was_said, record_what_was_told
+from services.integrations.payment.handlers import entries_of, record_what_was_told
 from services.integrations.payment.messages import ProviderSaid, ProviderTold, Said
+from services.integrations.payment.till import LookedUp
 from shared.contracts.order_log import PaymentProviderMessage
 from shared.contracts.values import with_masked_numbers
 
@@ -41,17 +42,31 @@ def said(what: Any, *, acts: bool = True, **changes: Any) -> ProviderSaid:
         (None, []),
     ],
 )
-async def test_what_a_provider_says_is_kept_with_the_time_of_then_and_counts(what: Any, then: list[str]) -> None:
-    first, *rest = await record_what_was_said(said(what))
+def test_what_a_provider_says_is_kept_with_the_time_of_then_and_counts(what: Any, then: list[str]) -> None:
+    first, *rest = entries_of(said(what), None)
     assert isinstance(first, PaymentProviderMessage)
     assert (first.said_at, first.message_id, first.amount) == (THEN, "evt_1", 500)
     assert [entry.type for entry in rest] == then
 
 
-async def test_what_we_asked_for_or_what_failed_is_kept_and_does_not_count_again() -> None:
-    (ours,) = await record_what_was_said(said("capture", acts=False))
-    (failed,) = await record_what_was_said(said("refund", acts=False, failed=True))
+def test_what_we_asked_for_or_what_failed_is_kept_and_does_not_count_again() -> None:
+    (ours,) = entries_of(said("capture", acts=False), None)
+    (failed,) = entries_of(said("refund", acts=False, failed=True), None)
     assert (ours.outcome, failed.outcome) == ("done", "failed")
+
+
+@pytest.mark.requirement("R117")
+def test_an_authorization_is_told_once_where_the_provider_was_asked_after_it() -> None:
+    """A person saw it twice: from the look-up, and from the webhook that came later."""
+
+    def told(message: ProviderSaid, amount: int = 500, at: datetime = THEN) -> list[str]:
+        return [entry.type for entry in entries_of(message, LookedUp(amount, at))]
+
+    assert told(said("authorized")) == ["payment.provider-message.v1"]
+    twice = ["payment.provider-message.v1", "payment.authorized.v1"]
+    assert told(said("authorized"), at=THEN - timedelta(seconds=1)) == twice, "it was not there then"
+    assert told(said("authorized"), amount=400) == twice, "it is another"
+    assert told(said("capture")) == ["payment.provider-message.v1", "payment.captured.v1"]
 
 
 async def test_what_an_older_version_was_told_still_counts() -> None:

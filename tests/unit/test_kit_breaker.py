@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.messaging.breaker import LEAST, OPEN_SECONDS, Breaker
+from shared.messaging.breaker import LEAST, OPEN_SECONDS, Breaker, Breakers, LeftAlone
 from shared.messaging.failures import Retry
 
 
@@ -59,3 +59,18 @@ def test_an_attempt_that_was_not_made_after_all_lets_the_next_one_find_out(monke
     assert is_open(breaker)
     breaker.leave()
     assert not is_open(breaker)
+
+
+def test_those_that_are_open_say_whom_they_leave_alone_and_since_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    breakers, clock = Breakers(), 1000.0
+    monkeypatch.setattr("shared.messaging.breaker.time.monotonic", lambda: clock)
+    breakers.of("group", "well").record(worked=True)
+    troubled = breakers.of("group", "troubled")
+    for _ in range(LEAST):
+        troubled.record(worked=False)
+    clock += OPEN_SECONDS
+    troubled.enter()
+    troubled.record(worked=False)
+    assert breakers.left_alone() == [LeftAlone("group", "troubled", OPEN_SECONDS)], "an attempt that failed is no end"
+    troubled.record(worked=True)
+    assert breakers.left_alone() == []

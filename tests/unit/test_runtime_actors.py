@@ -69,8 +69,16 @@ def test_what_was_signed_is_believed_with_the_scopes_of_the_role() -> None:
     ("role", "may", "may_not"),
     [
         ("viewer", {"orders:read", "documents:read"}, {"orders:write", "shop:write", "operator"}),
-        ("handler", {"orders:read", "orders:write"}, {"shop:write", "tokens:write", "users:write", "operator"}),
-        ("administrator", {"orders:write", "shop:write", "tokens:write", "users:write"}, {"operator"}),
+        (
+            "handler",
+            {"orders:read", "orders:write"},
+            {"shop:write", "tokens:write", "users:write", "connections:read", "connections:write", "operator"},
+        ),
+        (
+            "administrator",
+            {"orders:write", "shop:write", "tokens:write", "users:write", "connections:read", "connections:write"},
+            {"operator"},
+        ),
         ("operator", {"operator", "orders:write", "shop:write"}, set()),
         ("a-role-of-a-later-version", set(), {"orders:read", "operator"}),
     ],

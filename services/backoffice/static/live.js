@@ -4,7 +4,7 @@
 (() => {
   const place = document.getElementById("live");
   if (!place || !window.EventSource) return;
-  const MOST_ROWS = 12, SOON = 100, AT_MOST_EVERY = 1000, LONGEST = 60_000;
+  const MOST_ROWS = 12, SOON = 40, AT_MOST_EVERY = 500, LONGEST = 60_000;
   let source = null, wait = 1000, retry = 0;
 
   const tell = (state) => {
@@ -36,7 +36,7 @@
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", open);
 
-  // One reading at a time, soon after the first word and then at most every second.
+  // One reading at a time, soon after the first word and then at most twice a second.
   function readings(read) {
     let timer = 0, last = -Infinity, busy = false, more = false;
     const run = async () => {

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from services.integrations.calling import Checked
 from shared.contracts.order import OrderSnapshot
 from shared.messaging.effects import Done, Failed, Permit
 
@@ -19,6 +20,10 @@ class ErpSystem(Protocol):
 
     async def find(self, order: OrderSnapshot) -> Done | None:
         """The order there, as it is now; None where it is not, or is older. Raises where it cannot be asked."""
+        ...
+
+    async def check(self) -> Checked:
+        """How a harmless question is answered, asked with the connection's key. Raises nothing."""
         ...
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from services.integrations.calling import Calling, NotAnAnswer
+from services.integrations.calling import Calling, Checked, Heard, NotAnAnswer
 from services.integrations.connections import Connection
 from shared.contracts.order import OrderSnapshot
 from shared.contracts.values import minor_digits
@@ -44,9 +44,10 @@ class NoVatCode(Exception):
 class SandboxErp:
     """One company's books at Sandbox ERP."""
 
-    def __init__(self, connection: Connection, *, seconds: float) -> None:
+    def __init__(self, connection: Connection, *, seconds: float, heard: Heard | None = None) -> None:
         password = base64.b64encode(connection.api_key.encode()).decode()
-        self._calling = Calling(connection.url, seconds=seconds, headers={"Authorization": f"Basic {password}"})
+        headers = {"Authorization": f"Basic {password}"}
+        self._calling = Calling(connection.url, seconds=seconds, headers=headers, heard=heard)
 
     async def push(self, order: OrderSnapshot, permit: Permit) -> Done | Failed:
         """See ErpSystem."""
@@ -68,6 +69,10 @@ class SandboxErp:
         """See ErpSystem."""
         there = await self._there(order)
         return _done(there) if there is not None and there["remarks"] == note_of(order) else None
+
+    async def check(self) -> Checked:
+        """See ErpSystem."""
+        return await self._calling.check("/api/company", lambda company: bool(company["companyId"]))
 
     async def close(self) -> None:
         """See ErpSystem."""

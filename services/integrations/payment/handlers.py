@@ -5,9 +5,10 @@ from uuid import UUID
 
 from services.integrations.payment.group import payment
 from services.integrations.payment.messages import PaymentFound, ProviderSaid, ProviderTold
-from services.integrations.payment.till import Till
+from services.integrations.payment.till import LookedUp, Till
 from services.integrations.payment.words import answered, entry_of
 from services.integrations.reasons import reason_of
+from shared.contracts.message import now
 from shared.contracts.order_events import OrderPlaced, PaymentRequested
 from shared.contracts.order_log import (
     LogEntry,
@@ -56,11 +57,9 @@ async def tell_that_it_was_there_before(message: PaymentFound, till: Till) -> li
 
 
 @payment.on(ProviderSaid)
-async def record_what_was_said(message: ProviderSaid) -> list[LogEntry]:
+async def record_what_was_said(message: ProviderSaid, till: Till) -> list[LogEntry]:
     """Whatever a provider says is kept (R117); what it or its customer did without us changes the payment (R132)."""
-    said = message.said
-    done = done_there(message.order_id, said.what or "", said.amount or 0, said.transaction_id) if message.acts else []
-    return [entry_of(message.order_id, said), *done]
+    return entries_of(message, await till.looked_up(message.order_id))
 
 
 @payment.on(ProviderTold)
@@ -71,14 +70,24 @@ async def record_what_was_told(message: ProviderTold) -> list[LogEntry]:
 
 async def standing_of(order_id: UUID, shop: str, reference: str, till: Till) -> list[LogEntry]:
     """How an order's payment stands, as the provider says; nothing where there is none to be asked for."""
+    asked_at = now()
     found = await till.look_up(shop, reference)
     if found is None:
         return []
     provider, standing = found
     if standing.status == "declined":
         return [declined(order_id, standing.reason)]
+    await till.found_good(order_id, standing.amount, asked_at)
     more = [answered(order_id, standing, provider, reference)] if standing.more else []
     return [*more, authorized(order_id, standing.amount)]
+
+
+def entries_of(message: ProviderSaid, looked_up: LookedUp | None) -> list[LogEntry]:
+    """What is said of it: an authorization that was there when the payment was looked up is on the log already."""
+    said = message.said
+    news = message.acts and not (looked_up is not None and looked_up.knew(said))
+    done = done_there(message.order_id, said.what or "", said.amount or 0, said.transaction_id) if news else []
+    return [entry_of(message.order_id, said), *done]
 
 
 def done_there(order_id: UUID, what: str, amount: int, transaction_id: str) -> list[LogEntry]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from services.integrations.calling import Checked
 from shared.contracts.order import PaymentAction
 from shared.messaging.effects import Done, Failed, Permit
 
@@ -76,6 +77,10 @@ class PaymentProvider(Protocol):
 
     def told(self, body: bytes) -> Told | None:
         """What a webhook tells, its signature being good; None for what is about no payment."""
+        ...
+
+    async def check(self) -> Checked:
+        """How a harmless question is answered, asked with the connection's key. Raises nothing."""
         ...
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from services.integrations.calling import Calling, NotAnAnswer
+from services.integrations.calling import Calling, Checked, Heard, NotAnAnswer
 from services.integrations.connections import Connection
 from services.integrations.payment.port import Move, Standing, Told
 from shared.messaging.effects import Done, Failed, Permit
@@ -22,9 +22,9 @@ class SandboxPay:
 
     remembers = 24 * 3600.0
 
-    def __init__(self, connection: Connection, *, seconds: float) -> None:
+    def __init__(self, connection: Connection, *, seconds: float, heard: Heard | None = None) -> None:
         headers = {"Authorization": f"Bearer {connection.api_key}"}
-        self._calling = Calling(connection.url, seconds=seconds, headers=headers)
+        self._calling = Calling(connection.url, seconds=seconds, headers=headers, heard=heard)
 
     async def standing(self, reference: str) -> Standing:
         """See PaymentProvider."""
@@ -79,6 +79,10 @@ class SandboxPay:
             detail=f"{done['kind']} {done['status']}",
             merchant_reference=str(payment.get("reference", "")) if isinstance(payment, dict) else "",
         )
+
+    async def check(self) -> Checked:
+        """See PaymentProvider."""
+        return await self._calling.check("/v1/account", lambda account: bool(account["merchant"]))
 
     async def close(self) -> None:
         """See PaymentProvider."""

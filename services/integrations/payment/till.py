@@ -1,10 +1,13 @@
 """One request moves money once, and the order log is told what came of it."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from services.integrations.accounts import Accounts
+from services.integrations.payment.messages import Said
 from services.integrations.payment.port import Move, PaymentProvider, Standing
 from services.integrations.payment.unmatched import order_came
 from services.integrations.reasons import reason_of
@@ -19,7 +22,22 @@ from shared.contracts.order_log import (
     PaymentVoided,
 )
 from shared.messaging.effects import Done, Effects, Failed, Outcome, Permit, WhenUnknown
-from shared.runtime.database import Pool, transaction
+from shared.runtime.database import Pool, connected, transaction
+
+FOUND_GOOD = "update payable_order set authorized = $2, looked_up_at = $3 where order_id = $1"
+LOOKED_UP = "select authorized, looked_up_at from payable_order where order_id = $1 and looked_up_at is not null"
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """For how much an order's payment was good when its provider was asked, and when that was."""
+
+    amount: int
+    at: datetime
+
+    def knew(self, said: Said) -> bool:
+        """Whether that is what is told now: of a moment before, and of the same amount."""
+        return said.what == "authorized" and said.amount == self.amount and said.said_at <= self.at
 
 
 def key_of(event: PaymentRequested) -> str:
@@ -51,6 +69,17 @@ class Till:
         if order.payment.reference or await self._accounts.of(order.shop) is not None:
             async with transaction(self._pool) as connection:
                 await order_came(connection, order, late_after=self._late_after)
+
+    async def found_good(self, order_id: UUID, amount: int, at: datetime) -> None:
+        """The provider, asked at that moment, has said that the order's payment is good for so much."""
+        async with transaction(self._pool) as connection:
+            await connection.execute(FOUND_GOOD, order_id, amount, at)
+
+    async def looked_up(self, order_id: UUID) -> LookedUp | None:
+        """What the provider had said when it was asked; None where it was not, or where the payment was not good."""
+        async with connected(self._pool) as connection:
+            row = await connection.fetchrow(LOOKED_UP, order_id)
+        return None if row is None else LookedUp(row["authorized"], row["looked_up_at"])
 
     async def look_up(self, shop: str, reference: str) -> tuple[str, Standing] | None:
         """Which provider was asked and how the payment stands; None where it is at none that the shop has connected."""

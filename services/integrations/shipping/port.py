@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.integrations.calling import Checked
 from shared.contracts.order import ShipmentState
 from shared.contracts.shop_facts import ShopSettings
 from shared.contracts.values import Address
@@ -60,6 +61,10 @@ class Carrier(Protocol):
 
     def seen(self, body: bytes) -> Seen | None:
         """What a webhook tells, its signature being good; None for what says nothing to us."""
+        ...
+
+    async def check(self) -> Checked:
+        """How a harmless question is answered, asked with the connection's key. Raises nothing."""
         ...
 
     async def close(self) -> None:

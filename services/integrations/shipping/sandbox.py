@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx2
 from babel.core import get_global
 
-from services.integrations.calling import Calling, NotAnAnswer
+from services.integrations.calling import Calling, Checked, Heard, NotAnAnswer
 from services.integrations.connections import Connection
 from services.integrations.shipping.port import Parcel, Seen
 from shared.messaging.effects import Done, Failed, Permit
@@ -26,8 +26,9 @@ class SandboxPost:
 
     remembers = 24 * 3600.0
 
-    def __init__(self, connection: Connection, *, seconds: float) -> None:
-        self._calling = Calling(connection.url, seconds=seconds, headers={"X-Api-Key": connection.api_key})
+    def __init__(self, connection: Connection, *, seconds: float, heard: Heard | None = None) -> None:
+        headers = {"X-Api-Key": connection.api_key}
+        self._calling = Calling(connection.url, seconds=seconds, headers=headers, heard=heard)
 
     async def book(self, parcel: Parcel, permit: Permit) -> Done | Failed:
         """See Carrier."""
@@ -57,6 +58,10 @@ class SandboxPost:
         told = event["data"]
         last = told["event"]
         return Seen(told["shipment"], last["code"], datetime.fromisoformat(last["time"]), told["reference"])
+
+    async def check(self) -> Checked:
+        """See Carrier."""
+        return await self._calling.check("/v1/customer", lambda customer: bool(customer["number"]))
 
     async def close(self) -> None:
         """See Carrier."""

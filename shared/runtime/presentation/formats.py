@@ -1,7 +1,7 @@
 """Money, dates and numbers as a language writes them; money always with all decimals of its currency (ISO 4217)."""
 
 from copy import copy
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -34,9 +34,7 @@ class Formats:
 
     def amount(self, money: Money) -> str:
         """1234500 öre as `12 345,00`; a negative amount with a real minus sign."""
-        digits = minor_digits(money.currency)
-        number = _decimals(self._locale, digits).apply(Decimal(abs(money.amount)).scaleb(-digits), self._locale)
-        return f"{MINUS if money.amount < 0 else ''}{number}"
+        return _amount(money.amount, minor_digits(money.currency), self._locale)
 
     def rate(self, rate: Decimal) -> str:
         """A rate in per cent: `25 %`, `25,5 %`, `25.5%`."""
@@ -60,8 +58,8 @@ class Formats:
 
     def short(self, moment: datetime) -> str:
         """Day and time in the shop, in figures: `2026-11-24 19:30`, `24.11.2026 19.30`, `24/11/2026 19:30`."""
-        day = format_date(moment.astimezone(self._zone).date(), "short", self._locale)
-        return f"{day} {self.local_time(moment)}"
+        local = moment.astimezone(self._zone)
+        return _short(local.date(), local.hour, local.minute, self._locale)
 
     def lasting(self, seconds: float) -> str:
         """A length of time in its largest unit: `12 min`, `3 tim`, `2 pv`."""
@@ -72,11 +70,22 @@ class Formats:
         return str(self._locale.territories.get(code, code))
 
 
+@lru_cache(maxsize=10_000)
+def _amount(amount: int, digits: int, locale: Locale) -> str:
+    number = _decimals(locale, digits).apply(Decimal(abs(amount)).scaleb(-digits), locale)
+    return f"{MINUS if amount < 0 else ''}{number}"
+
+
 @lru_cache
 def _decimals(locale: Locale, digits: int) -> NumberPattern:
     pattern: NumberPattern = copy(locale.decimal_formats[None])
     pattern.frac_prec = (digits, digits)
     return pattern
+
+
+@lru_cache(maxsize=10_000)
+def _short(day: date, hour: int, minute: int, locale: Locale) -> str:
+    return f"{format_date(day, 'short', locale)} {format_time(time(hour, minute), 'short', locale=locale)}"
 
 
 @lru_cache

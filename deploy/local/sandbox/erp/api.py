@@ -78,6 +78,10 @@ def _add_orders(router: APIRouter, orders: SalesOrders) -> None:
     async def create(wanted: SalesOrderWanted, request: Request) -> Response:
         return answer(await orders.create(request.state.account, wanted), 201)
 
+    @router.get("/company", response_model=None)
+    async def company(request: Request) -> Response:
+        return Answer({"companyId": request.state.account})
+
     @router.get("/salesorders", response_model=None)
     async def look_up(reference: Annotated[str, Query(alias="externalReference")], request: Request) -> Response:
         found = orders.with_reference(request.state.account, reference)

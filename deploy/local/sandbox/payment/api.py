@@ -92,6 +92,10 @@ def _add_payments(router: APIRouter, payments: Payments) -> None:
         did, payment = await payments.authorise(request.state.account, key, wanted.model_dump())
         return Answer(payment.shown(), 201, did)
 
+    @router.get("/account", response_model=None)
+    async def account(request: Request) -> Response:
+        return Answer({"merchant": request.state.account})
+
     @router.get("/payments/{name}", response_model=None)
     async def get(name: str, request: Request) -> Response:
         return Answer(payments.get(request.state.account, name).shown())

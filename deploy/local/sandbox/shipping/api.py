@@ -74,6 +74,10 @@ def _add_shipments(router: APIRouter, shipments: Shipments) -> None:
         did, shipment = await shipments.book(request.state.account, key, wanted)
         return Answer(shown(shipment, request), 201, did)
 
+    @router.get("/customer", response_model=None)
+    async def customer(request: Request) -> Response:
+        return Answer({"number": request.state.account})
+
     @router.get("/shipments", response_model=None)
     async def look_up(reference: str, request: Request) -> Response:
         found = shipments.with_reference(request.state.account, reference)
