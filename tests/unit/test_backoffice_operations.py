@@ -24,7 +24,7 @@ def words_of_operations() -> set[str]:
     arguments = {name for wish in ACTIONS.values() for name in wish.model_fields}
     deeds = {deed.name for kind in KINDS.values() for deed in kind.deeds}
     families: Mapping[str, Iterable[str]] = {
-        **dict.fromkeys(("do", "will", "yes", "do-all"), deeds),
+        **dict.fromkeys(("way", "will", "yes", "way-all"), deeds),
         **dict.fromkeys(("list", "about", "none", "needs"), KINDS),
         "field": full | wanted | arguments - NOT_SHOWN,
         "measure": {measure.name for measure in measures(EXAMPLE)} | {"relay", "consent"},
