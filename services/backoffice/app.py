@@ -21,6 +21,8 @@ from services.backoffice import (
 from services.backoffice.failures import as_pages
 from services.backoffice.live import Live
 from services.backoffice.looks import Looks
+from services.backoffice.operations import acting as operations_acting
+from services.backoffice.operations import pages as operations
 from services.backoffice.others import Others
 from services.backoffice.passwords import Passwords
 from services.backoffice.settings import BackofficeSettings
@@ -34,6 +36,7 @@ MIGRATIONS = (("backoffice", Path(services.backoffice.__path__[0]) / "sql" / "mi
 ROUTERS = (
     *(sign_in.router, first_password.router, order_list.router, several.router, changes.router),
     *(order_page.router, order_acting.router, *administration.ROUTERS, files.router),
+    *(operations.router, operations_acting.router),
 )
 
 

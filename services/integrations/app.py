@@ -93,6 +93,7 @@ async def compose(settings: IntegrationsSettings) -> Service:
         routers=(router, payments_api, connections_api, tokens, operators),
         state={
             "repairs": messaging.repairs,
+            "stands": messaging.stands(),
             "listeners": listeners,
             "checks": checks,
             "pulse": pulse,

@@ -64,7 +64,7 @@ async def compose(settings: NotificationsSettings) -> Service:
         pool,
         components=messaging.components(facts=True),
         routers=(router, tokens, operators),
-        state={"repairs": messaging.repairs, "archive": archive},
+        state={"repairs": messaging.repairs, "stands": messaging.stands(), "archive": archive},
         migrations=MIGRATIONS,
         checks=messaging.checks(),
         more_pools=(keyed,),

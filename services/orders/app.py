@@ -108,6 +108,7 @@ async def compose(settings: OrdersSettings) -> Service:
         state={
             "desk": desk,
             "repairs": messaging.repairs,
+            "stands": messaging.stands(),
             "live": live,
             "personal_numbers": PersonalNumbers(settings.keyring),
         },

@@ -1,4 +1,4 @@
-"""What needs a person, as lists: what has waited longest comes first, and a page begins where the last one ended.
+"""What needs a person, or waits, as lists: the longest first where nothing else is said; a page begins behind another.
 
 Nothing is masked here: whoever shows an `error` or a record masks it.
 """
@@ -29,6 +29,8 @@ Shop = Annotated[ShopId | None, Field(description="Only what is about orders of 
 TopicName = Annotated[Identifier | None, Field(description="Only what is of this topic.")]
 Since = Annotated[AwareDatetime | None, Field(description="Only what came about then or later.", ge=EPOCH, lt=END)]
 Words = Annotated[Line | None, Field(description="Only where the error has these words in it.")]
+TypeName = Annotated[Identifier | None, Field(description="Only messages of this type.")]
+KindOfCall = Annotated[Identifier | None, Field(description="Only calls of this kind.")]
 
 
 class Filter(BaseModel):
@@ -43,12 +45,23 @@ class DeadFilter(Filter):
     group: GroupName = None
     shop: Shop = None
     topic: TopicName = None
+    type: TypeName = None
     since: Since = None
     error: Words = None
 
 
 class UnknownFilter(Filter):
     """Which unknown effects."""
+
+    group: GroupName = None
+    shop: Shop = None
+    kind: KindOfCall = None
+    since: Since = None
+    error: Words = None
+
+
+class WaitingFilter(Filter):
+    """Which lanes that are tried again later."""
 
     group: GroupName = None
     shop: Shop = None
@@ -110,6 +123,18 @@ class UnknownEffect(Item):
     error: str
 
 
+class WaitingLane(Item):
+    """An order's messages in a group of which the first fails, and is tried again by itself."""
+
+    group: str
+    order: str
+    shop: str
+    attempts: int
+    due: datetime | None
+    """When it is tried again."""
+    error: str
+
+
 class QuarantinedRecord(Item):
     """A record that was not understood, kept as it came."""
 
@@ -163,6 +188,11 @@ select e.key as id, e.started_at as at, e.key, e.kind, e."group", e.subject as "
   coalesce(e.result->>'detail', '') as error
 from effect e where e.state = 'unknown'
 """
+WAITING = """
+select l."group" || ':' || l.subject as id, l.failing_since as at, l."group", l.subject as "order", l.shop, l.attempts,
+  l.due, coalesce(l.error, '') as error
+from lane l where l.due is not null and l.failing_since is not null and l.state <> 'blocked'
+"""
 QUARANTINED = """
 select q.position::text as id, q.at, q.topic, q.partition, q."offset", coalesce(length(q.value), 0) as bytes,
   q.reason as error
@@ -187,6 +217,8 @@ CONDITIONS = {
     "group": 't."group" = ${}',
     "shop": "(t.shop = ${} or t.shop is null)",
     "topic": "t.topic = ${}",
+    "type": "t.type = ${}",
+    "kind": "t.kind = ${}",
     "since": "t.at >= ${}",
     "error": "strpos(lower(t.error), lower(${})) > 0",
 }
@@ -214,15 +246,25 @@ class Kind(Generic[I, F]):
     query: str
     complete: Callable[[asyncpg.Record], dict[str, Any]] = dict
 
-    async def page(self, connection: Executor, wanted: F, *, after: str | None = None, limit: int = MOST) -> Page[I]:
+    async def page(
+        self,
+        connection: Executor,
+        wanted: F,
+        *,
+        after: str | None = None,
+        limit: int = MOST,
+        latest_first: bool = False,
+    ) -> Page[I]:
         """The items that fit, at most `limit` of them, behind the place where another page ended.
 
         Raises NotAPlace.
         """
         conditions, arguments = _conditions(wanted, first=4)
+        behind, order = ("<", "t.at desc, t.id desc") if latest_first else (">", "t.at, t.id")
         query = f"""
-        select * from ({self.query}) t where ($1::timestamptz is null or (t.at, t.id) > ($1, $2::text)) {conditions}
-        order by t.at, t.id limit $3
+        select * from ({self.query}) t
+        where ($1::timestamptz is null or (t.at, t.id) {behind} ($1, $2::text)) {conditions}
+        order by {order} limit $3
         """  # noqa: S608 - of constants
         rows = await connection.fetch(query, *(_place(after) if after else (None, None)), limit + 1, *arguments)
         following = _after(rows[limit - 1]) if len(rows) > limit else None
@@ -282,6 +324,7 @@ def _place(after: str) -> tuple[datetime, str]:
 
 
 dead = Kind("dead", Dead, DeadFilter, DEAD, _with_shop)
+waiting = Kind("waiting", WaitingLane, WaitingFilter, WAITING)
 unknown = Kind("unknown", UnknownEffect, UnknownFilter, UNKNOWN)
 quarantined = Kind("quarantined", QuarantinedRecord, RecordFilter, QUARANTINED)
 held = Kind("held", HeldStream, HeldFilter, HELD)

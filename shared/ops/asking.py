@@ -52,15 +52,21 @@ def operator_of(actor: str, reason: str, *, needs_reason: bool = False) -> Opera
 
 
 def choose(
-    view: View[I, F], given: Sequence[str], ids: Sequence[str] | None, wanted: F, *, everything: bool
+    view: View[I, F],
+    given: Sequence[str],
+    ids: Sequence[str] | None,
+    wanted: F,
+    *,
+    everything: bool,
+    service: str | None = None,
 ) -> list[Found[I]]:
     """What the command line names, or what its options choose. Ends with exit code 1 where that is nothing."""
     asked = any(value is not None for _, value in wanted)
     if bool(ids) + asked + everything != 1:
         raise typer.BadParameter("name some, or choose by options, or say --all")
     if ids:
-        return finish(find(view, databases(given), ids))
-    found = finish(find_all(view, databases(given), wanted))
+        return finish(find(view, databases(given, service), ids))
+    found = finish(find_all(view, databases(given, service), wanted))
     if not found:
         typer.echo(f"{view.none}: nothing fits.", err=True)
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ import typer
 from shared.messaging.trouble import Dead, DeadFilter, dead
 from shared.messaging.wanted import RetryDead, SkipDead
 from shared.ops.asking import Actor, All, DryRun, Ids, Reason, Wait, Yes, carry_out, choose, operator_of
-from shared.ops.servers import AsJson, Given
+from shared.ops.servers import AsJson, Given, Of
 from shared.ops.troubles import (
     GroupName,
     Id,
@@ -13,6 +13,7 @@ from shared.ops.troubles import (
     Shop,
     Since,
     TopicName,
+    TypeName,
     View,
     Words,
     asked_for,
@@ -37,6 +38,7 @@ def list_(
     group: GroupName = None,
     shop: Shop = None,
     topic: TopicName = None,
+    type_: TypeName = None,
     since: Since = None,
     error: Words = None,
     limit: Limit = 50,
@@ -44,7 +46,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List dead messages, the oldest first: which order waits, whether it is blocked, and the error."""
-    wanted = asked_for(VIEW, group=group, shop=shop, topic=topic, since=since, error=error)
+    wanted = asked_for(VIEW, group=group, shop=shop, topic=topic, type=type_, since=since, error=error)
     print_list(VIEW, given, wanted, limit, as_json=as_json)
 
 
@@ -61,11 +63,13 @@ def retry(
     group: GroupName = None,
     shop: Shop = None,
     topic: TopicName = None,
+    type_: TypeName = None,
     since: Since = None,
     error: Words = None,
     reason: Reason = "",
     actor: Actor = "operator",
     wait: Wait = 30.0,
+    service: Of = None,
     *,
     everything: All = False,
     dry_run: DryRun = False,
@@ -75,9 +79,9 @@ def retry(
 
     Of a message that blocked nothing the order cannot be kept, and the answer says so.
     """
-    wanted = asked_for(VIEW, group=group, shop=shop, topic=topic, since=since, error=error)
+    wanted = asked_for(VIEW, group=group, shop=shop, topic=topic, type=type_, since=since, error=error)
     operator = operator_of(actor, reason)
-    found = choose(VIEW, given, ids, wanted, everything=everything)
+    found = choose(VIEW, given, ids, wanted, everything=everything, service=service)
     carry_out(
         VIEW,
         found,
@@ -98,19 +102,21 @@ def skip(
     group: GroupName = None,
     shop: Shop = None,
     topic: TopicName = None,
+    type_: TypeName = None,
     since: Since = None,
     error: Words = None,
     actor: Actor = "operator",
     wait: Wait = 30.0,
+    service: Of = None,
     *,
     everything: All = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Never handle these dead messages; what waits behind them goes on. It cannot be taken back."""
-    wanted = asked_for(VIEW, group=group, shop=shop, topic=topic, since=since, error=error)
+    wanted = asked_for(VIEW, group=group, shop=shop, topic=topic, type=type_, since=since, error=error)
     operator = operator_of(actor, reason, needs_reason=True)
-    found = choose(VIEW, given, ids, wanted, everything=everything)
+    found = choose(VIEW, given, ids, wanted, everything=everything, service=service)
     carry_out(
         VIEW,
         found,

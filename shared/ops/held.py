@@ -5,7 +5,7 @@ import typer
 from shared.messaging.trouble import HeldFilter, HeldStream, held
 from shared.messaging.wanted import AcceptGap
 from shared.ops.asking import Actor, All, DryRun, Ids, Reason, Wait, Yes, carry_out, choose, operator_of
-from shared.ops.servers import AsJson, Given
+from shared.ops.servers import AsJson, Given, Of
 from shared.ops.troubles import Id, Limit, Shop, Since, TopicName, View, asked_for, print_in_full, print_list
 from shared.runtime.trouble_shown import held_in_full
 
@@ -56,6 +56,7 @@ def accept_gap(
     since: Since = None,
     actor: Actor = "operator",
     wait: Wait = 30.0,
+    service: Of = None,
     *,
     everything: All = False,
     dry_run: DryRun = False,
@@ -68,7 +69,7 @@ def accept_gap(
     """
     wanted = asked_for(VIEW, shop=shop, topic=topic, since=since)
     operator = operator_of(actor, reason, needs_reason=True)
-    found = choose(VIEW, given, ids, wanted, everything=everything)
+    found = choose(VIEW, given, ids, wanted, everything=everything, service=service)
     carry_out(VIEW, found, "accept the gap", _gap, operator, dry_run=dry_run, sure=yes or bool(ids), patience=wait)
 
 

@@ -5,7 +5,7 @@ import typer
 from shared.messaging.trouble import ParkedKey, RecordFilter, parked
 from shared.messaging.wanted import ReleaseKey
 from shared.ops.asking import Actor, All, DryRun, Ids, Reason, Wait, Yes, carry_out, choose, operator_of
-from shared.ops.servers import AsJson, Given
+from shared.ops.servers import AsJson, Given, Of
 from shared.ops.troubles import Id, Limit, Since, TopicName, View, Words, asked_for, print_in_full, print_list
 from shared.runtime.trouble_shown import parked_in_full
 
@@ -49,6 +49,7 @@ def release(
     reason: Reason = "",
     actor: Actor = "operator",
     wait: Wait = 30.0,
+    service: Of = None,
     *,
     everything: All = False,
     dry_run: DryRun = False,
@@ -57,7 +58,7 @@ def release(
     """Send what is parked again, in order. Mend the cause first: what is refused again is parked again."""
     wanted = asked_for(VIEW, topic=topic, since=since, error=error)
     operator = operator_of(actor, reason)
-    found = choose(VIEW, given, ids, wanted, everything=everything)
+    found = choose(VIEW, given, ids, wanted, everything=everything, service=service)
     carry_out(
         VIEW,
         found,

@@ -11,7 +11,7 @@ import typer
 from shared.messaging.trouble import QuarantinedRecord, RecordFilter, quarantined
 from shared.messaging.wanted import TakeAgain
 from shared.ops.asking import Actor, All, DryRun, Ids, Reason, Wait, Yes, carry_out, choose, operator_of
-from shared.ops.servers import AsJson, Database, Given, connected, databases, finish, one_database
+from shared.ops.servers import AsJson, Database, Given, Of, connected, databases, finish, one_database
 from shared.ops.shown import print_json, print_table, printable
 from shared.ops.troubles import Since, TopicName, View, Words, asked_for
 from shared.runtime.masking import masked_bytes, masked_record, masked_text
@@ -82,6 +82,7 @@ def re_ingest(
     reason: Reason = "",
     actor: Actor = "operator",
     wait: Wait = 30.0,
+    service: Of = None,
     *,
     everything: All = False,
     dry_run: DryRun = False,
@@ -93,7 +94,7 @@ def re_ingest(
     """
     wanted = asked_for(VIEW, topic=topic, since=since, error=error)
     operator = operator_of(actor, reason)
-    found = choose(VIEW, given, ids, wanted, everything=everything)
+    found = choose(VIEW, given, ids, wanted, everything=everything, service=service)
     carry_out(
         VIEW,
         found,

@@ -1,9 +1,6 @@
 """What the topics tell of an order: its own partition is read from a time on, and a limit of time ends the reading."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from shared.contracts.message import NotUnderstood, read_envelope
 from shared.contracts.topics import ORDERS_COMMANDS, ORDERS_EVENTS, ORDERS_LOG, Topic
-from shared.messaging.tolerant_records import read_tolerantly
+from shared.messaging.behind import consumer_at, partitions_of
 from shared.ops.servers import Unavailable, kafka_at
 from shared.ops.story import Entry, Told
 from shared.runtime.masking import masked_text, read_json, without_personal
@@ -41,12 +38,6 @@ async def tell_of_records(order: str, reading: Reading) -> Told:
     except Unavailable as error:
         told.missing.append(str(error))
     return told
-
-
-async def partitions_of(consumer: AIOKafkaConsumer, name: str) -> list[int]:
-    """The numbers of a topic's partitions; none where there is no such topic."""
-    await consumer._client._wait_on_metadata(name)  # noqa: SLF001 - partitions_for_topic knows subscribed topics only
-    return sorted(consumer.partitions_for_topic(name) or ())
 
 
 def partition_of(key: str, partitions: list[int]) -> int:
@@ -107,17 +98,3 @@ def _entry(topic: Topic, record: ConsumerRecord) -> Entry:
     text = masked_text(" ".join(word for word in words if word))
     document = without_personal(read_json(record.value))
     return Entry(what, text, at, outcome in {"failed", "unknown"}, document, "Kafka")
-
-
-@asynccontextmanager
-async def consumer_at(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer that belongs to no group and has nothing assigned."""
-    read_tolerantly()
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.split(","), client_id="ops", enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await asyncio.shield(consumer.stop())

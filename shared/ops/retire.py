@@ -15,7 +15,7 @@ from shared.contracts.catalogue import contract_of
 from shared.contracts.documents import EXAMPLES, SCHEMAS
 from shared.contracts.message import Message
 from shared.contracts.topics import DAY_MS
-from shared.ops.behind import places, taken
+from shared.messaging.behind import places, taken
 from shared.ops.contract_files import ROOT
 from shared.ops.servers import Database, Given, MaybeKafka, Prefix, connected, databases, finish, kafka_at
 from shared.ops.shown import counted

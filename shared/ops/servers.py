@@ -66,6 +66,9 @@ Given = Annotated[
         "in the environment several stand with commas between them.",
     ),
 ]
+Of = Annotated[
+    str | None, typer.Option("--service", metavar="SERVICE", help="Only of this service, where several are given.")
+]
 Kafka = Annotated[str, typer.Option(envvar="OPS_KAFKA", metavar="HOST:PORT", callback=_address, help="Kafka.")]
 MaybeKafka = Annotated[
     str | None, typer.Option("--kafka", envvar="OPS_KAFKA", metavar="HOST:PORT", callback=_address, help="Kafka.")
@@ -74,8 +77,11 @@ Prefix = Annotated[str, typer.Option(envvar="OPS_TOPIC_PREFIX", help="What the n
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def databases(given: Sequence[str]) -> list[Database]:
-    """The databases named on the command line, or in the environment. Raises BadParameter, never showing an address."""
+def databases(given: Sequence[str], service: str | None = None) -> list[Database]:
+    """The databases named on the command line, or in the environment, or that of one service.
+
+    Raises BadParameter, never showing an address.
+    """
     found = {}
     for item in (item for text in given for item in BETWEEN.split(text.strip(" ,"))):
         named = NAMED.fullmatch(item)
@@ -85,7 +91,9 @@ def databases(given: Sequence[str]) -> list[Database]:
         if named[1] in found:
             raise typer.BadParameter(f"{named[1]} is named twice")
         found[named[1]] = Database(named[1], named[2])
-    return list(found.values())
+    if service is not None and service not in found:
+        raise typer.BadParameter(f"was given: {', '.join(found)}", param_hint="--service")
+    return [database for database in found.values() if service in {None, database.service}]
 
 
 def one_database(given: Sequence[str], service: str | None = None) -> Database:

@@ -7,10 +7,10 @@ from typing import Any
 import asyncpg
 import typer
 
+from shared.messaging.behind import places, taken
 from shared.messaging.database import Connection
 from shared.messaging.gauges import COUNTS, EFFECTS, INBOX, LANES
 from shared.messaging.incarnations import present_life
-from shared.ops.behind import places, taken
 from shared.ops.needs import needs_of
 from shared.ops.restored import began
 from shared.ops.servers import (

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from shared.messaging.behind import Place, places, taken
 from shared.messaging.repairs import Operator, write_down
 from shared.ops.asking import Actor, Reason, Yes, operator_of
-from shared.ops.behind import Place, places, taken
 from shared.ops.servers import Database, Given, Kafka, Prefix, Unavailable, connected, databases, finish, kafka_at
 from shared.ops.shown import counted, print_table
 

@@ -7,8 +7,20 @@ import typer
 from shared.messaging.trouble import UnknownEffect, UnknownFilter, unknown
 from shared.messaging.wanted import SettleEffect
 from shared.ops.asking import Actor, All, DryRun, Ids, Reason, Wait, Yes, carry_out, choose, operator_of
-from shared.ops.servers import AsJson, Given
-from shared.ops.troubles import GroupName, Id, Limit, Shop, Since, View, Words, asked_for, print_in_full, print_list
+from shared.ops.servers import AsJson, Given, Of
+from shared.ops.troubles import (
+    GroupName,
+    Id,
+    KindOfCall,
+    Limit,
+    Shop,
+    Since,
+    View,
+    Words,
+    asked_for,
+    print_in_full,
+    print_list,
+)
 from shared.runtime.trouble_shown import unknown_in_full
 
 app = typer.Typer(no_args_is_help=True, help="Calls to the outside of which nobody knows whether they happened.")
@@ -29,6 +41,7 @@ def list_(
     given: Given,
     group: GroupName = None,
     shop: Shop = None,
+    kind: KindOfCall = None,
     since: Since = None,
     error: Words = None,
     limit: Limit = 50,
@@ -36,7 +49,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List unknown effects, the oldest first: which order, what kind of call, and how its answer was lost."""
-    wanted = asked_for(VIEW, group=group, shop=shop, since=since, error=error)
+    wanted = asked_for(VIEW, group=group, shop=shop, kind=kind, since=since, error=error)
     print_list(VIEW, given, wanted, limit, as_json=as_json)
 
 
@@ -54,10 +67,12 @@ def settle(
     ids: Ids = None,
     group: GroupName = None,
     shop: Shop = None,
+    kind: KindOfCall = None,
     since: Since = None,
     error: Words = None,
     actor: Actor = "operator",
     wait: Wait = 30.0,
+    service: Of = None,
     *,
     give_up: GiveUp = False,
     everything: All = False,
@@ -71,9 +86,9 @@ def settle(
     """
     if give_up and happened:
         raise typer.BadParameter("what happened cannot be given up", param_hint="--give-up")
-    wanted = asked_for(VIEW, group=group, shop=shop, since=since, error=error)
+    wanted = asked_for(VIEW, group=group, shop=shop, kind=kind, since=since, error=error)
     operator = operator_of(actor, reason, needs_reason=True)
-    found = choose(VIEW, given, ids, wanted, everything=everything)
+    found = choose(VIEW, given, ids, wanted, everything=everything, service=service)
     carry_out(
         VIEW,
         found,

@@ -143,7 +143,9 @@ def require_json(request: Request) -> None:
 def takes_any_number(schema: Any) -> bool:
     """Say whether something in a model's core schema would take a number that is not finite; integers do not."""
     if isinstance(schema, dict):
-        return schema.get("type") in TAKES_ANY_NUMBER or any(map(takes_any_number, schema.values()))
+        named = schema.get("type")  # of the fields of a model, the schema of the one that is called `type`
+        known = isinstance(named, str) and named in TAKES_ANY_NUMBER
+        return known or any(map(takes_any_number, schema.values()))
     return isinstance(schema, list | tuple) and any(map(takes_any_number, schema))
 
 

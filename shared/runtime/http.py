@@ -115,7 +115,8 @@ def make_app(
 
 
 def add_health(app: FastAPI, health: Health, registry: CollectorRegistry) -> None:
-    """Answer `/livez`, `/readyz` (200, or 503 naming what is wrong) and `/metrics`."""
+    """Answer `/livez`, `/readyz` (200, or 503 naming what is wrong) and `/metrics`; the app knows its health."""
+    app.state.health = health
 
     async def livez() -> Response:
         return answer(health.alive())

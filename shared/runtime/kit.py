@@ -32,6 +32,7 @@ from shared.messaging.wakeup import Bell
 from shared.runtime.database import Pool
 from shared.runtime.health import Check, Component
 from shared.runtime.housekeeping import Housekeeping
+from shared.runtime.operator_status import Lag, Stands
 from shared.runtime.settings import Role, ServiceSettings
 
 TOPICS_LOOKED_AT_EVERY = 30.0
@@ -142,6 +143,11 @@ class Messaging:
     def checks(self) -> dict[str, Check]:
         """Readiness beside the components': the topics are as declared."""
         return {"topics": TopicsAsDeclared(self.kafka, self.settings.topic_prefix)}
+
+    def stands(self) -> Stands:
+        """What says how the service stands, for `/v1/operators/status`."""
+        lag = Lag(self.service, self.kafka, self.settings.topic_prefix)
+        return Stands(lag, self.consent, self.pressure)
 
     def _everybodys_bell(self) -> Bell:
         bell = Bell()

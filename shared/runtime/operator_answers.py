@@ -23,6 +23,9 @@ class Paging(BaseModel):
         None
     )
     limit: Annotated[int, Field(ge=1, le=MOST, description="At most so many.")] = 100
+    latest_first: Annotated[bool, Field(description="The latest first; `after` is of a page in the same order.")] = (
+        False
+    )
 
 
 class Done(BaseModel):
@@ -40,6 +43,10 @@ class Many(BaseModel):
     asked: int
     first: list[dict[str, Any]] = Field(description=f"The first {SHOWN}, as the list shows them.")
     more: bool = Field(description=f"Whether more than {AT_MOST} fit: ask again for the rest.")
+    first_position: int | None = Field(
+        default=None, description="Where what was asked begins in `/v1/operators/repairs`."
+    )
+    last_position: int | None = Field(default=None, description="Where it ends there.")
 
 
 class Asked(BaseModel):
@@ -56,11 +63,20 @@ class Asked(BaseModel):
     answered_at: datetime | None
 
 
+class AskedCounts(BaseModel):
+    """How far it is."""
+
+    asked: int = 0
+    done: int = 0
+    refused: int = 0
+
+
 class AskedPage(BaseModel):
     """Some of what was asked for, the latest first."""
 
     items: list[Asked]
     before: int | None = Field(description="Ask again with it for what was asked before; none where this is all.")
+    counts: AskedCounts | None = Field(description="By state, where positions `since` and `until` were given.")
 
 
 def content(example: Any) -> dict[str, Any]:
@@ -82,7 +98,8 @@ def done_example(section: Section, action: Action) -> dict[str, Any]:
 
 def many_example(section: Section, asked: int) -> dict[str, Any]:
     """An answer to many."""
-    return Many(fits=1, asked=asked, first=page_example(section)["items"], more=False).model_dump()
+    said = {"first_position": 7 if asked else None, "last_position": 7 if asked else None}
+    return Many(fits=1, asked=asked, first=page_example(section)["items"], more=False, **said).model_dump()
 
 
 def asked_example() -> dict[str, Any]:
@@ -98,4 +115,4 @@ def asked_example() -> dict[str, Any]:
         answer="it is skipped; what waits behind it goes on",
         answered_at=AT,
     )
-    return AskedPage(items=[asked], before=7).model_dump(mode="json")
+    return AskedPage(items=[asked], before=7, counts=AskedCounts(done=1)).model_dump(mode="json")

@@ -260,4 +260,26 @@ PARKED = Section(
         record=PLACED,
     ),
 )
-SECTIONS = (DEAD, UNKNOWN, QUARANTINED, HELD, PARKED)
+WAITING = Section(
+    "a lane that is tried again",
+    "lanes that are tried again",
+    trouble.waiting,
+    shown.WaitingInFull,
+    shown.waiting_in_full,
+    (),
+    shown.WaitingInFull(
+        id=f"notifications:{ORDER}",
+        at=AT,
+        group="notifications",
+        order=ORDER,
+        shop="nordic-tea",
+        attempts=3,
+        due=AT,
+        error="TryLater: 451 4.3.0 the mail server is busy",
+        messages=2,
+        type="order.placed.v1",
+        message_id=MESSAGE,
+        message=PLACED,
+    ),
+)
+SECTIONS = (DEAD, WAITING, UNKNOWN, QUARANTINED, HELD, PARKED)

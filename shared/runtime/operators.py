@@ -27,6 +27,7 @@ from shared.runtime.operator_answers import (
     AT_MOST,
     SHOWN,
     Asked,
+    AskedCounts,
     AskedPage,
     Done,
     Many,
@@ -38,6 +39,7 @@ from shared.runtime.operator_answers import (
     page_example,
 )
 from shared.runtime.operator_sections import SECTIONS, Action, Body, Section
+from shared.runtime.operator_status import EXAMPLE, Status, status_of
 from shared.runtime.problems import MEDIA_TYPE, Problem, invalid_request
 from shared.runtime.tokens import OPERATOR, Caller, authenticated
 from shared.runtime.trouble_shown import shown
@@ -50,9 +52,15 @@ REFUSED = problem_response("409", "not-done", "It could not be done.", descripti
 LIST_REPAIRS = """
 select position, asked_at, actor, action, arguments, reason, state, coalesce(answer, '') as answer, answered_at
 from repair where ($1::bigint is null or position < $1) and ($2::text is null or state = $2)
-  and ($3::text is null or actor = $3)
-order by position desc limit $4
+  and ($3::text is null or actor = $3) and ($4::bigint is null or position >= $4)
+  and ($5::bigint is null or position <= $5)
+order by position desc limit $6
 """
+COUNT_REPAIRS = """
+select state, count(*) from repair where position between $1 and $2 and ($3::text is null or actor = $3) group by 1
+"""
+LAST_OF_ALL = 2**63 - 1
+Position = Annotated[int, Field(ge=1, lt=2**63)] | None
 
 
 def annotated(endpoint: Callable[..., Awaitable[Response]], **types: Any) -> Callable[..., Awaitable[Response]]:
@@ -73,7 +81,9 @@ def add_list(section: Section) -> None:
         wanted = section.kind.filter(**asked.model_dump(include=set(section.kind.filter.model_fields)))
         async with connected(request.app.state.pool) as connection:
             try:
-                page = await section.kind.page(connection, wanted, after=asked.after, limit=asked.limit)
+                page = await section.kind.page(
+                    connection, wanted, after=asked.after, limit=asked.limit, latest_first=asked.latest_first
+                )
             except NotAPlace as error:
                 fault = {"loc": ("after",), "type": "not_a_place", "msg": str(error)}
                 raise invalid_request([fault], where="query") from None
@@ -87,7 +97,7 @@ def add_list(section: Section) -> None:
         f"/{section.kind.name}",
         annotated(endpoint, asked=Annotated[query, Query()]),
         summary=f"List {section.many}",
-        description="What has waited longest comes first; personal data is masked.",
+        description="What has waited longest comes first, unless the latest shall; personal data is masked.",
         operation_id=f"list-{section.kind.name}",
         responses={200: {"model": pages, "content": content(page_example(section))}},
     )
@@ -185,14 +195,15 @@ def add_for_many(section: Section, action: Action) -> None:
                 return claim.seen.response()
             found = await fitting(section, connection, body.filter)
             chosen = found[:AT_MOST]
-            asked = 0 if body.dry_run else len(chosen)
-            if asked:
-                await ask(connection, [action.wanted(item, body) for item in chosen], operator)
+            wanted = [] if body.dry_run else [action.wanted(item, body) for item in chosen]
+            positions = await ask(connection, wanted, operator) if wanted else []
             many = Many(
                 fits=len(chosen),
-                asked=asked,
+                asked=len(positions),
                 first=[shown(item).model_dump(mode="json") for item in chosen[:SHOWN]],
                 more=len(found) > AT_MOST,
+                first_position=min(positions, default=None),
+                last_position=max(positions, default=None),
             )
             claim.answer = Answer(200 if body.dry_run else 202, many.model_dump_json().encode())
         return claim.answer.response()
@@ -247,6 +258,17 @@ def unknown_item() -> Problem:
 
 
 @router.get(
+    "/status",
+    summary="Say how the service stands",
+    operation_id="show-status",
+    responses={200: {"model": Status, "content": content(EXAMPLE.model_dump(mode="json"))}},
+)
+async def show_status(request: Request, caller: Whoever) -> Response:  # noqa: ARG001 - it must be one
+    """Its numbers, of one moment, and what is unread; readiness and consent are those of the process that answers."""
+    return as_json((await status_of(request.app)).model_dump_json())
+
+
+@router.get(
     "/repairs",
     summary="List what operators asked for",
     operation_id="list-repairs",
@@ -256,21 +278,26 @@ async def list_repairs(
     request: Request,
     caller: Whoever,  # noqa: ARG001 - it must be one
     *,
-    before: Annotated[
-        int | None, Query(ge=1, lt=2**63, description="Only what was asked before this position.")
-    ] = None,
+    before: Annotated[Position, Query(description="Only what was asked before this position.")] = None,
     state: Annotated[Literal["asked", "done", "refused"] | None, Query(description="Only what is so.")] = None,
     actor: Annotated[str | None, Query(max_length=128, pattern=r"^[\x21-\x7e]*$", description="Only theirs.")] = None,
+    since: Annotated[Position, Query(description="Only from this position on.")] = None,
+    until: Annotated[Position, Query(description="Only up to this position.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST, description="At most so many.")] = 100,
 ) -> Response:
     """The latest first, by HTTP and by command line, each with its answer; what waits has the state `asked`."""
     async with connected(request.app.state.pool) as connection:
-        rows = await connection.fetch(LIST_REPAIRS, before, state, actor, limit + 1)
+        rows = await connection.fetch(LIST_REPAIRS, before, state, actor, since, until, limit + 1)
+        counts = None
+        if since is not None or until is not None:
+            counted = await connection.fetch(COUNT_REPAIRS, since or 1, until or LAST_OF_ALL, actor)
+            counts = AskedCounts(**{row["state"]: row["count"] for row in counted})
     items = [
         Asked(**{**dict(row), "arguments": json.loads(row["arguments"]), "answer": masked_text(row["answer"])})
         for row in rows[:limit]
     ]
-    return as_json(AskedPage(items=items, before=items[-1].position if len(rows) > limit else None).model_dump_json())
+    following = items[-1].position if len(rows) > limit else None
+    return as_json(AskedPage(items=items, before=following, counts=counts).model_dump_json())
 
 
 for each in SECTIONS:

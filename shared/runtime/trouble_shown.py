@@ -9,13 +9,25 @@ from pydantic import BaseModel
 
 from shared.messaging.database import Executor
 from shared.messaging.tolerant_records import name_as_written
-from shared.messaging.trouble import Dead, HeldStream, Item, ParkedKey, QuarantinedRecord, UnknownEffect
+from shared.messaging.trouble import (
+    Dead,
+    HeldStream,
+    Item,
+    ParkedKey,
+    QuarantinedRecord,
+    UnknownEffect,
+    WaitingLane,
+)
 from shared.runtime.masking import masked_bytes, masked_record, masked_text
 
 I = TypeVar("I", bound=Item)  # noqa: E741 - an item
 
 MOST_HELD = 100
 MESSAGE = "select record from message where position = $1"
+FIRST_IN_LANE = """
+select m.type, m.id, m.record, count(*) over () as messages from inbox i join message m on m.position = i.position
+where i."group" = $1 and i.subject = $2 and i.state = 'ready' order by i.position limit 1
+"""
 CAUSE = """
 select e.position, e.started_at, e.deadline, e.looks, m.record from effect e
 left join message m on m.position = e.position where e.key = $1
@@ -31,6 +43,16 @@ FIRST = "select payload, type from outbox where topic = $1 and aggregateid = $2 
 class DeadInFull(Dead):
     """A dead message with all that stands in it."""
 
+    message: Any = None
+
+
+class WaitingInFull(WaitingLane):
+    """A lane that is tried again, with the message that fails."""
+
+    messages: int
+    """How many wait in it, that one among them."""
+    type: str | None
+    message_id: str | None
     message: Any = None
 
 
@@ -86,6 +108,18 @@ async def dead_in_full(connection: Executor, item: Dead) -> DeadInFull:
     """The message, masked."""
     record = await connection.fetchval(MESSAGE, item.position)
     return DeadInFull(**dict(shown(item)), message=masked_record(record))
+
+
+async def waiting_in_full(connection: Executor, item: WaitingLane) -> WaitingInFull:
+    """The first message of the lane, masked."""
+    row = await connection.fetchrow(FIRST_IN_LANE, item.group, item.order)
+    return WaitingInFull(
+        **dict(shown(item)),
+        messages=row["messages"] if row else 0,
+        type=row["type"] if row else None,
+        message_id=row["id"] if row else None,
+        message=masked_record(row["record"]) if row else None,
+    )
 
 
 async def unknown_in_full(connection: Executor, item: UnknownEffect) -> UnknownInFull:

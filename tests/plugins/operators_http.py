@@ -17,6 +17,7 @@ from shared.messaging.repairs import Repairs
 from shared.runtime.database import open_pool, transaction
 from shared.runtime.http import make_app
 from shared.runtime.migrations import RUNTIME_MIGRATIONS, migrate
+from shared.runtime.operator_status import Lag, Stands
 from shared.runtime.operators import router
 from shared.runtime.tokens import ANY_SHOP, Tokens, make_token
 from tests.plugins.kit import Kit
@@ -49,7 +50,9 @@ async def app_on(kit: Kit, groups: Sequence[Group]) -> AsyncIterator[tuple[FastA
     await connection.close()
     pool = await open_pool(kit.dsn, name="operators", connections=8)
     repairs = Repairs(pool, kit.outbox, groups, [kit.bell])
-    yield make_app("shop", [router], state={"pool": pool, "tokens": Tokens(pool), "repairs": repairs}), repairs
+    stands = Stands(Lag("shop", kit.kafka, kit.prefix))
+    state = {"pool": pool, "tokens": Tokens(pool), "repairs": repairs, "stands": stands}
+    yield make_app("shop", [router], state=state), repairs
     await pool.close()
 
 

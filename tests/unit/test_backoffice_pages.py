@@ -31,6 +31,7 @@ from shared.contracts.shop_facts import ShopSettings, Status
 from shared.runtime.actors import SCOPES, PersonRole, new_key
 from shared.runtime.presentation.texts import LANGUAGES
 from tests.builders import a_shop, an_order
+from tests.unit.test_backoffice_operations import words_of_operations
 
 OF_THE_SETTINGS = sorted((HERE / "administration").glob("*.py"))
 EVERY_SCOPE = frozenset().union(*SCOPES.values()) - {"operator", "users:write"} | {"payments:read", "payments:write"}
@@ -45,7 +46,7 @@ def test_every_text_that_a_template_says_is_there_and_every_text_is_said() -> No
     made = {f"role-{role}" for role in PersonRole}
     made |= {f"processing-{each}" for each in PROCESSING} | {f"payment-{each}" for each in PAYMENTS}
     made |= {f"document-{each}" for each in DOCUMENTS}
-    made |= words_of_an_order() | words_of_the_settings()
+    made |= words_of_an_order() | words_of_the_settings() | words_of_operations()
     assert made - known == set()
     assert {key for key in known - said - made if not key.startswith("problem-")} == set()
 

@@ -58,3 +58,10 @@ def test_a_country_without_a_name_is_shown_by_its_code() -> None:
     assert Formats("sv", "UTC").country("FI") == "Finland"
     assert Formats("fi", "UTC").country("FI") == "Suomi"
     assert Formats("sv", "UTC").country("QX") == "QX"
+
+
+def test_a_length_of_time_is_written_in_its_largest_unit() -> None:
+    seconds = (0.4, 59, 61, 7_200, 90_000)
+    assert [Formats("sv", "UTC").lasting(each) for each in seconds] == ["0 s", "59 s", "1 min", "2 tim", "1 d"]
+    assert [Formats("fi", "UTC").lasting(each) for each in seconds] == ["0 s", "59 s", "1 min", "2 t", "1 pv"]
+    assert [Formats("en", "UTC").lasting(each) for each in seconds] == ["0 secs", "59 secs", "1 min", "2 hrs", "1 day"]

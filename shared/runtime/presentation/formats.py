@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import NumberPattern, get_currency_symbol
 
 from shared.contracts.values import Language, Money, minor_digits
@@ -60,6 +60,10 @@ class Formats:
         """Day and time in the shop, in figures: `2026-11-24 19:30`, `24.11.2026 19.30`, `24/11/2026 19:30`."""
         local = moment.astimezone(self._zone)
         return _short(local.date(), local.hour, local.minute, self._locale)
+
+    def lasting(self, seconds: float) -> str:
+        """A length of time in its largest unit: `12 min`, `3 tim`, `2 pv`."""
+        return format_timedelta(int(seconds), format="short", threshold=1, locale=self._locale)
 
     def country(self, code: str) -> str:
         """The name of a country; its code where it has none."""

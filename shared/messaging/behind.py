@@ -1,12 +1,14 @@
 """How far a database is behind the topics, by the offsets that count: its own, not the ones that Kafka keeps."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.messaging.database import Connection
-from shared.ops.records import consumer_at, partitions_of
+from shared.messaging.tolerant_records import read_tolerantly
 
 TAKEN = "select topic, partition, next from consumed where $1::text is null or topic = $1 order by topic, partition"
 
@@ -31,6 +33,26 @@ class Place:
     def lost(self) -> int:
         """Records that were deleted before they were taken in."""
         return max(0, self.begins - self.next)
+
+
+@asynccontextmanager
+async def consumer_at(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that belongs to no group and has nothing assigned."""
+    read_tolerantly()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.split(","), client_id="ops", enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await asyncio.shield(consumer.stop())
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, name: str) -> list[int]:
+    """The numbers of a topic's partitions; none where there is no such topic."""
+    await consumer._client._wait_on_metadata(name)  # noqa: SLF001 - partitions_for_topic knows subscribed topics only
+    return sorted(consumer.partitions_for_topic(name) or ())
 
 
 async def taken(connection: Connection, topic: str | None = None) -> dict[tuple[str, int], int]:
