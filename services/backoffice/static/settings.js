@@ -14,11 +14,24 @@ document.addEventListener("click", async (event) => {
   button.textContent = button.dataset.copied;
 });
 
+const waiting = [];
+
+function press(id) {
+  const step = document.getElementById(id);
+  step?.focus();
+  step?.click();
+}
+
 document.addEventListener("keydown", (event) => {
   if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
   const step = event.target.closest("[data-row]")?.querySelector(`[data-step=${event.key === "ArrowUp" ? "up" : "down"}]`);
   if (!step) return;
   event.preventDefault();
-  step.focus();
-  step.click();
+  if (document.querySelector(".htmx-request")) waiting.push(step.id);
+  else press(step.id);
+});
+
+// A key that comes while a row is on its way is heeded when it has arrived.
+document.addEventListener("htmx:afterSettle", () => {
+  if (waiting.length) press(waiting.shift());
 });
