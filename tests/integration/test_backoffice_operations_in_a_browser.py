@@ -16,6 +16,7 @@ from tests.plugins.backoffice import Backoffice, window
 from tests.plugins.operations import Troubles, troubles_in
 from tests.plugins.waiting import eventually
 
+pytestmark = pytest.mark.timeout(300)
 SOON = 40_000
 """Milliseconds: the page looks again after some seconds, and later after more."""
 UNKNOWN, QUARANTINED = "#need-unknown", "#need-quarantined"
@@ -46,7 +47,6 @@ async def shown_command(page: Page, place: str = "line") -> str:
     return await page.locator(f"#{place}").inner_text()
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.requirement("R202")
 async def test_a_mail_of_which_nobody_knows_is_seen_settled_on_the_page_and_gone(
     browser: Browser, backoffice: Backoffice, made: Troubles
@@ -81,7 +81,6 @@ async def test_a_mail_of_which_nobody_knows_is_seen_settled_on_the_page_and_gone
     assert await made.ask("select count(*) from effect where state = 'unknown'") == 0
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.requirement("R202")
 async def test_the_same_is_done_by_the_command_that_the_page_shows(
     browser: Browser, backoffice: Backoffice, made: Troubles
@@ -103,7 +102,6 @@ async def test_the_same_is_done_by_the_command_that_the_page_shows(
     assert await made.ask("select count(*) from effect where state = 'unknown'") == 0
 
 
-@pytest.mark.timeout(240)
 async def test_a_record_that_nobody_understands_is_on_the_overview_within_seconds(
     browser: Browser, backoffice: Backoffice, made: Troubles
 ) -> None:
@@ -187,7 +185,6 @@ async def test_without_scripts_it_works_too(browser: Browser, backoffice: Backof
     await eventually(gone)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("width", [390, 768, 1440])
 async def test_no_page_is_cut_and_everybody_can_use_it(
     browser: Browser, backoffice: Backoffice, made: Troubles, width: int
