@@ -146,6 +146,12 @@ def host_of(url: str) -> str:
     return f"[{host}]{port}" if ":" in host else f"{host}{port}"
 
 
+def place_of(url: str) -> str:
+    """Where an address leads, without user, password or query; empty where it leads nowhere."""
+    host = host_of(url)
+    return f"{urlsplit(url).scheme}://{host}{urlsplit(url).path}" if host else ""
+
+
 def _health(row: asyncpg.Record) -> Health:
     answers = [at for at in (row["answered_at"], row["done_at"], row["failed_at"]) if at is not None]
     facts = {name: row[name] for name in ("changed_at", "troubled_at", "trouble", "left_alone_by")}

@@ -21,7 +21,7 @@ from services.integrations.connections import (
     remove_connection,
     save_connection,
 )
-from services.integrations.health import Health, read_health
+from services.integrations.health import Health, place_of, read_health
 from shared.messaging.database import KEYS_ONLY
 from shared.messaging.outbox import Outbox
 from shared.messaging.sealing import Seal
@@ -30,6 +30,7 @@ from shared.ops.contributed import Contribution
 from shared.ops.servers import KIT_MIGRATIONS, AsJson, Database, Given, connected, finish, one_database
 from shared.ops.shown import counted, print_json, print_table
 from shared.ops.story import Chapter, Entry
+from shared.runtime.actors import is_shop
 from shared.runtime.migrations import Folder
 
 SOURCE = "/integrations"
@@ -39,6 +40,7 @@ COLUMNS = (
     *("shop", "kind", "at", "is", "last answer", "last trouble", "which was", "done / failed in 24 h", "last no"),
     *("held up", "last webhook not genuine"),
 )
+NO_SHOP = "expected a shop's short name: a-z, 0-9 and -, at most 63 of them, not - first: nordic-tea"
 KEYS = "INTEGRATIONS_SEALING_KEYS"
 MIGRATIONS: Sequence[Folder] = (
     KIT_MIGRATIONS,
@@ -81,9 +83,10 @@ Actor = Annotated[str, typer.Option(help="Who says so: an id, never a name or an
 @app.command("list")
 def list_(given: Given, shop: OfShop = "", *, as_json: AsJson = False) -> None:
     """List what is connected, without secrets."""
-    rows = finish(_list(one_database(given, "integrations"), shop))
+    found = finish(_list(one_database(given, "integrations"), shop))
+    rows = [dict(row) | {"url": place_of(row["url"])} for row in found]
     if as_json:
-        print_json([dict(row) for row in rows])
+        print_json(rows)
     elif rows:
         print_table(tuple(rows[0].keys()), (tuple(row.values()) for row in rows))
     else:
@@ -118,10 +121,12 @@ def save(
 
     The secrets are sealed with INTEGRATIONS_SEALING_KEYS, which the service has too.
     """
+    if not is_shop(shop):
+        raise typer.BadParameter(NO_SHOP, param_hint="SHOP")
     seal = _seal()
     new = Connection(shop, _kind(kind), provider, url, api_key, webhook_secret, _capture(capture))
     finish(_save(one_database(given, "integrations"), new, seal, actor))
-    typer.echo(f"{shop} has connected {kind}: {provider} at {url}")
+    typer.echo(f"{shop} has connected {kind}: {provider} at {place_of(url) or 'no address'}")
 
 
 @app.command()

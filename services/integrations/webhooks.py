@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from services.integrations import metrics
-from services.integrations.accounts import Accounts
+from services.integrations.accounts import Accounts, UnknownProvider
 from services.integrations.connections import Connection, Kind
 from services.integrations.known_there import hold, order_of
 from services.integrations.lanes import put_into_lane
@@ -72,6 +72,8 @@ class Listener:
     accounts: Accounts[Any]
     read: Callable[[Any, bytes], News | None]
     """Given the adapter and the body."""
+    strangers: set[tuple[str, str]] = field(default_factory=set)
+    """Shops whose providers nobody here speaks with, and what was logged of each."""
 
 
 Listeners = Mapping[Kind, Listener]
@@ -88,7 +90,7 @@ async def told(request: Request, kind: Kind, shop: str) -> Response:
     """Signed as Standard Webhooks has it, with the secret of the shop's connection; told again it changes nothing."""
     listeners: Listeners = request.app.state.listeners
     listener = listeners.get(kind)
-    account = await listener.accounts.of(shop) if listener is not None else None
+    account = await account_of(listener, shop) if listener is not None else None
     if listener is None or account is None:
         raise Problem(404, "unknown-connection", "The shop has no such connection.")
     connection, adapter = account
@@ -105,6 +107,17 @@ async def told(request: Request, kind: Kind, shop: str) -> Response:
         async with transaction(pool) as database:
             await take(database, connection, listener, webhook_id, news)
     return Response(status_code=204)
+
+
+async def account_of(listener: Listener, shop: str) -> tuple[Connection, Any] | None:
+    """The shop's connection and its adapter; None where there is none, or no adapter, which is logged once."""
+    try:
+        return await listener.accounts.of(shop)
+    except UnknownProvider as error:
+        if (shop, str(error)) not in listener.strangers:
+            listener.strangers.add((shop, str(error)))
+            log.warning("webhooks of a provider without an adapter", shop=shop, error=str(error))
+        return None
 
 
 def genuine(connection: Connection, request: Request, body: bytes, pulse: Pulse) -> str:

@@ -46,8 +46,8 @@ class PersonRole(StrEnum):
     OPERATOR = "operator"
 
 
-_READ = frozenset({"orders:read", "documents:read", "messages:read"})
-_HANDLE = _READ | {"orders:write"}
+_READ = frozenset({"orders:read", "documents:read", "messages:read", "payments:read"})
+_HANDLE = _READ | {"orders:write", "payments:write"}
 _ADMINISTER = frozenset(
     {
         "connections:read",

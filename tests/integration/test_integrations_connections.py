@@ -343,3 +343,30 @@ async def test_an_operator_types_a_command_and_sees_the_same(door: Door, databas
     assert (
         await ops("connections", "health", "-d", database, "--shop", "nobody")
     ).out.strip() == "nothing is connected"
+
+
+async def test_an_operator_is_shown_where_it_is_and_never_how_to_get_in(door: Door, database_url: str) -> None:
+    database, url = f"integrations={database_url}", "https://user:s3cret@books.example:8443/api?k=s3cret"
+    words = ("nordic-tea", "erp", "--url", url, "-d", database)
+    env = {"INTEGRATIONS_SEALING_KEYS": KEY, "CONNECTION_API_KEY": "c:s3cret"}
+    saved = await ops("connections", "save", *words, env=env)
+    assert saved.out.strip() == "nordic-tea has connected erp: sandbox at https://books.example:8443/api"
+    table = await ops("connections", "list", "-d", database)
+    listed_as_json = await ops("connections", "list", "--shop", "nordic-tea", "-d", database, "--json")
+    assert [each["url"] for each in listed_as_json.document if each["kind"] == "erp"] == [
+        "https://books.example:8443/api"
+    ]
+    assert "books.example:8443/api" in table.out
+    assert "s3cret" not in saved.out + saved.err + table.out + listed_as_json.out
+    kept = await door.pool.fetchval("select url from connection where kind = 'erp'")
+    assert kept == url, "it is kept as it was said"
+
+
+@pytest.mark.parametrize("name", ["Nordic Tea", "nordic_tea", "-tea", "té", "t" * 64, "", "nordic-tea\n"])
+async def test_only_a_shop_that_can_be_is_connected(door: Door, database_url: str, name: str) -> None:
+    words = ("--url", "http://127.0.0.1:1", "-d", f"integrations={database_url}", "--", name, "erp")
+    env = {"INTEGRATIONS_SEALING_KEYS": KEY, "CONNECTION_API_KEY": "c:s3cret"}
+    refused = await ops("connections", "save", *words, env=env)
+    assert refused.code == 2
+    assert "expected a shop's short name" in " ".join(refused.err.replace("│", " ").split())
+    assert await door.pool.fetchval("select count(*) from connection where kind = 'erp'") == 0

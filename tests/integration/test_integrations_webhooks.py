@@ -4,9 +4,10 @@ import json
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.integrations.known_there import KnownThere
-from tests.plugins.integrations import Door, told
+from tests.plugins.integrations import SECRET, Door, told
 
 
 async def known(door: Door) -> str:
@@ -108,6 +109,19 @@ async def test_what_is_signed_and_not_understood_is_refused_and_takes_no_place(d
 async def test_a_connection_that_is_not_there_takes_no_webhooks(door: Door, path: str) -> None:
     answer = await door.client.post(f"/v1/webhooks/{path}", content=b"{}")
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown-connection")
+
+
+async def test_a_provider_that_nobody_here_speaks_with_is_unknown_and_logged_once(door: Door) -> None:
+    await door.connect("nordic-tea", "payment", "http://127.0.0.1:1", "x", provider="later-pay", webhook_secret=SECRET)
+    with capture_logs() as logged:
+        answers = [await door.tell(told()) for _ in range(3)]
+    assert [(answer.status_code, answer.json()["type"]) for answer in answers] == [
+        (404, "/problems/unknown-connection")
+    ] * 3
+    assert [line["shop"] for line in logged if line["event"] == "webhooks of a provider without an adapter"] == [
+        "nordic-tea"
+    ]
+    assert await door.pool.fetchval("select count(*) from webhook") == 0, "told again once it is known, it is taken"
 
 
 async def test_secrets_are_kept_sealed_and_told_to_nobody(door: Door) -> None:

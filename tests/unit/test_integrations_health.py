@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.integrations.calling import Word, word_of_error, word_of_status
-from services.integrations.health import Facts, State, host_of, state_of
+from services.integrations.health import Facts, State, host_of, place_of, state_of
 from shared.messaging.effects import NotSent
 
 CHANGED = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -87,3 +87,18 @@ def test_a_no_is_an_answer_and_a_key_that_is_not_good_is_none(status: int, expec
 def test_what_cannot_even_be_sent_reaches_nobody() -> None:
     assert word_of_error(NotSent("connecting took longer than the start allowance")) == "not-reached"
     assert word_of_error(TimeoutError()) == "no-answer"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://user:s3cret@books.example:8443/api/v2?key=s3cret#s3cret", "https://books.example:8443/api/v2"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://s3cret@host", "http://host"),
+        ("nonsense", ""),
+        ("http://[::1", ""),
+        ("http://host:99999", ""),
+    ],
+)
+def test_where_an_address_leads_is_shown_without_what_it_may_have_of_secrets(url: str, place: str) -> None:
+    assert place_of(url) == place

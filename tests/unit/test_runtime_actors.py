@@ -68,10 +68,14 @@ def test_what_was_signed_is_believed_with_the_scopes_of_the_role() -> None:
 @pytest.mark.parametrize(
     ("role", "may", "may_not"),
     [
-        ("viewer", {"orders:read", "documents:read"}, {"orders:write", "shop:write", "operator"}),
+        (
+            "viewer",
+            {"orders:read", "documents:read", "payments:read"},
+            {"orders:write", "payments:write", "connections:read", "shop:write", "operator"},
+        ),
         (
             "handler",
-            {"orders:read", "orders:write"},
+            {"orders:read", "orders:write", "payments:read", "payments:write"},
             {"shop:write", "tokens:write", "users:write", "connections:read", "connections:write", "operator"},
         ),
         (
