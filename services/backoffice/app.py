@@ -6,11 +6,13 @@ from pathlib import Path
 import services.backoffice
 from services.backoffice import (
     changes,
+    connection_page,
     files,
     guesses,
     order_acting,
     order_list,
     order_page,
+    payment_page,
     sessions,
     several,
     sign_in,
@@ -30,7 +32,7 @@ from shared.runtime.settings import Role
 MIGRATIONS = (("backoffice", Path(services.backoffice.__path__[0]) / "sql" / "migrations"),)
 ROUTERS = (
     *(sign_in.router, order_list.router, several.router, changes.router),
-    *(order_page.router, order_acting.router, files.router),
+    *(order_page.router, order_acting.router, files.router, payment_page.router, connection_page.router),
 )
 
 

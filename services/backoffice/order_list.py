@@ -19,6 +19,7 @@ from services.backoffice.orders import (
     views_of,
 )
 from services.backoffice.others import or_away
+from services.backoffice.payments import open_payments
 from services.backoffice.sessions import Visitor
 from services.backoffice.visiting import (
     AtWork,
@@ -51,14 +52,20 @@ async def orders(request: Request, visitor: AtWork) -> Response:
     if is_part(request):
         return await rows(request, visitor, wanted)
     others = others_of(request)
-    shop, folders, views, to_do, found = await asyncio.gather(
-        or_away(shop_of(others, visitor)),
-        or_away(folders_of(others, visitor)),
-        or_away(views_of(others, visitor)),
-        or_away(to_do_of(others, visitor)),
-        or_away(found_for(request, visitor, wanted)),
+    (shop, folders, views), (to_do, unmatched, found) = await asyncio.gather(
+        asyncio.gather(
+            or_away(shop_of(others, visitor)),
+            or_away(folders_of(others, visitor)),
+            or_away(views_of(others, visitor)),
+        ),
+        asyncio.gather(
+            or_away(to_do_of(others, visitor)),
+            open_payments(others, visitor),
+            or_away(found_for(request, visitor, wanted)),
+        ),
     )
-    said: dict[str, Any] = listed(request, wanted, shop, found) | {"to_do": to_do} | beside(folders, views, shop)
+    waits: dict[str, Any] = {"to_do": to_do, "unmatched": unmatched}
+    said: dict[str, Any] = listed(request, wanted, shop, found) | waits | beside(folders, views, shop)
     return page(request, "orders.html", time_zone=zone_of(shop), **said)
 
 
@@ -66,14 +73,15 @@ async def orders(request: Request, visitor: AtWork) -> Response:
 async def side(request: Request, visitor: AtWork) -> Response:
     """The folders and views anew, when their counts may have changed."""
     others = others_of(request)
-    shop, folders, views, to_do = await asyncio.gather(
+    shop, folders, views, to_do, unmatched = await asyncio.gather(
         or_away(shop_of(others, visitor)),
         or_away(folders_of(others, visitor)),
         or_away(views_of(others, visitor)),
         or_away(to_do_of(others, visitor)),
+        open_payments(others, visitor),
     )
     wanted = Wanted.of(request.query_params.multi_items())
-    return page(request, "side.html", wanted=wanted, to_do=to_do, **beside(folders, views, shop))
+    return page(request, "side.html", wanted=wanted, to_do=to_do, unmatched=unmatched, **beside(folders, views, shop))
 
 
 @router.post("/views")

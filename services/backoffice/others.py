@@ -33,19 +33,19 @@ Parameters = list[tuple[str, str]]
 
 
 class Away(Exception):
-    """A service gives no answer now."""
+    """A service gives no answer now; `reason` is what it said of that itself, where it did."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, reason: str = "") -> None:
         super().__init__(f"{service}: {self.__doc__}")
-        self.service = service
+        self.service, self.reason = service, reason
 
 
 class Refusal(Exception):
-    """A service has said no, as a problem document: `reason` is the end of its `type`."""
+    """A service has said no, as a problem document: `reason` is the end of its `type`; `wait` is in seconds."""
 
-    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
-        self.status = status
-        self.reason = str(document.get("type", "")).rpartition("/")[2] or "refused"
+    def __init__(self, status: int, document: Mapping[str, Any], wait: int = 0) -> None:
+        self.status, self.wait = status, wait
+        self.reason = reason_in(document) or "refused"
         self.detail = str(document.get("detail") or document.get("title") or "")
         self.document = document
         super().__init__(f"{status} {self.reason}: {self.detail}")
@@ -68,10 +68,10 @@ class Others:
     """The services, by name; each has its own pool of connections."""
 
     def __init__(self, urls: Mapping[str, str], signer: Signer, *, seconds: float) -> None:
-        timeout = httpx2.Timeout(seconds, connect=CONNECT_WITHIN)
+        self._timeout = httpx2.Timeout(seconds, connect=CONNECT_WITHIN)
         limits = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE_FOR)
         self._http = {
-            service: httpx2.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False)
+            service: httpx2.AsyncClient(base_url=url, timeout=self._timeout, limits=limits, trust_env=False)
             for service, url in urls.items()
         }
         streams = httpx2.Timeout(seconds, connect=CONNECT_WITHIN, read=SILENT_FOR)
@@ -80,10 +80,12 @@ class Others:
         )
         self._urls, self._signer = urls, signer
 
-    async def get(self, service: str, path: str, whose: Visitor, parameters: Parameters | None = None) -> Answer:
-        """What a service says. Raises Away, Refusal."""
+    async def get(
+        self, service: str, path: str, whose: Visitor, parameters: Parameters | None = None, *, within: float = 0
+    ) -> Answer:
+        """What a service says, `within` so many seconds. Raises Away, Refusal."""
         asked = f"{path}?{urlencode(parameters)}" if parameters else path
-        return await self._ask(service, "GET", asked, whose)
+        return await self._ask(service, "GET", asked, whose, within=within)
 
     async def post(
         self, service: str, path: str, whose: Visitor, body: Any, *, key: str, version: int | None = None
@@ -91,6 +93,10 @@ class Others:
         """What became of it; under the same key it happens once. Raises Away, Refusal."""
         headers = {"Idempotency-Key": key} | ({"If-Match": f'"{version}"'} if version is not None else {})
         return await self._ask(service, "POST", path, whose, body=body, headers=headers)
+
+    async def try_once(self, service: str, path: str, whose: Visitor, *, within: float) -> Answer:
+        """What became of something that is asked for again by a person alone, and may take long. Raises as `post`."""
+        return await self._ask(service, "POST", path, whose, within=within, patience=0)
 
     async def put(self, service: str, path: str, whose: Visitor, body: Any) -> Answer:
         """What became of it. Raises Away, Refusal."""
@@ -135,16 +141,19 @@ class Others:
         *,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        within: float = 0,
+        patience: int = PATIENCE,
     ) -> Answer:
+        timeout = httpx2.Timeout(within, connect=CONNECT_WITHIN) if within else self._timeout
         sent = {"Authorization": f"Bearer {self._token(service, whose)}", **(headers or {})}
         inject(sent)
         try:
-            answer = await self._http[service].request(method, path, json=body, headers=sent)
-            for _ in range(PATIENCE):
+            answer = await self._http[service].request(method, path, json=body, headers=sent, timeout=timeout)
+            for _ in range(patience):
                 if answer.status_code != httpx2.codes.TOO_MANY_REQUESTS:
                     break
                 await asyncio.sleep(wait_of(answer))
-                answer = await self._http[service].request(method, path, json=body, headers=sent)
+                answer = await self._http[service].request(method, path, json=body, headers=sent, timeout=timeout)
         except httpx2.HTTPError as error:
             log.warning("service away", service=service, path=path.partition("?")[0], error=type(error).__name__)
             raise Away(service) from error
@@ -153,8 +162,18 @@ class Others:
 
 def wait_of(answer: httpx2.Response) -> float:
     """Seconds that the service wants us to wait, as far as anybody in front of a page waits."""
+    return min(float(said_wait(answer) or LONGEST_WAIT), LONGEST_WAIT)
+
+
+def said_wait(answer: httpx2.Response) -> int:
+    """Seconds that the service wants us to wait; 0 where it does not say."""
     said = answer.headers.get("retry-after", "")
-    return min(float(said) if said.isdecimal() else LONGEST_WAIT, LONGEST_WAIT)
+    return int(said) if said.isascii() and said.isdecimal() else 0
+
+
+def reason_in(document: Any) -> str:
+    """The end of a problem's `type`."""
+    return str(document.get("type", "")).rpartition("/")[2] if isinstance(document, dict) else ""
 
 
 def read(service: str, path: str, answer: httpx2.Response) -> Answer:
@@ -168,8 +187,8 @@ def read(service: str, path: str, answer: httpx2.Response) -> Answer:
     known = answer.status_code not in UNUSABLE and answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR
     if not known or not isinstance(document, dict):
         log.warning("service away", service=service, path=path, status=answer.status_code)
-        raise Away(service)
-    raise Refusal(answer.status_code, document)
+        raise Away(service, reason_in(document))
+    raise Refusal(answer.status_code, document, said_wait(answer))
 
 
 async def or_away(asked: Awaitable[T]) -> T | None:

@@ -15,11 +15,16 @@ from services.backoffice.order_list import DOCUMENTS, PAYMENTS, PROCESSING
 from services.backoffice.order_log import DEEPEST, KINDS, Branch, LogEntry, as_tree, causes
 from services.backoffice.order_sheet import WORRIES
 from services.backoffice.orders import Catalogue
+from services.backoffice.payments import STATES
 from services.backoffice.settings import BackofficeSettings
 from services.backoffice.visiting import Form, inside, preferred
 from services.backoffice.wanted import NotADay, Wanted, of_view
+from services.integrations.calling import Word
+from services.integrations.connections import Capture, Kind
+from services.integrations.health import State
 from services.orders.answers import REFUSALS
 from services.orders.domain.troubles import Kind as Trouble
+from services.orders.sentences import TEXTS as SENTENCES
 from shared.contracts.files import DocumentKind
 from shared.contracts.order import Goods, ReturnState, ShipmentState, UnitState
 from shared.contracts.order_log import Outcome
@@ -39,7 +44,7 @@ def test_every_text_that_a_template_says_is_there_and_every_text_is_said() -> No
     made = {f"role-{role}" for role in PersonRole}
     made |= {f"processing-{each}" for each in PROCESSING} | {f"payment-{each}" for each in PAYMENTS}
     made |= {f"document-{each}" for each in DOCUMENTS}
-    made |= words_of_an_order()
+    made |= words_of_an_order() | words_of_integrations()
     assert made - known == set()
     assert {key for key in known - said - made if not key.startswith("problem-")} == set()
 
@@ -68,6 +73,41 @@ def words_of_an_order() -> set[str]:
         "actor": ("orders", "notifications", "documents", "integrations", "token"),
     }
     return {f"{family}-{name}" for family, names in families.items() for name in names}
+
+
+def words_of_integrations() -> set[str]:
+    """Every text of connections and of payments without an order whose name is put together from what is said of one."""
+    moves = ("authorized", "capture", "refund", "void", "else")
+    families: Mapping[str, Iterable[str]] = {
+        "connection": get_args(Kind),
+        "connection-on": get_args(Kind),
+        "none": get_args(Kind),
+        "capture": get_args(Capture),
+        "health": {*get_args(State), "none"},
+        "means": get_args(State),
+        "advice": set(get_args(State)) - {"healthy"},
+        "word": get_args(Word),
+        "checked": get_args(Word),
+        "forged": get_args(NotGenuineReason),
+        "said-no": words_for_a_no(),
+        "payments": STATES,
+        "payments-none": {f"{state}-help" for state in STATES},
+        "payment-is": STATES,
+        "stands": ("authorized", "captured", "refunded", "voided", "nothing"),
+        "told": moves,
+        "told-failed": moves,
+        "settled": ("attach", "close"),
+    }
+    return {f"{family}-{name}" for family, names in families.items() for name in names}
+
+
+def words_for_a_no() -> set[str]:
+    """What a provider's no is called on an order's log, as far as a connection can get one."""
+    table = tomllib.loads(SENTENCES.read_text("utf-8"))["word"]
+    known = {key.removeprefix("said-no-") for key in Looks(https=True).texts["en"].keys() if key.startswith("said-no-")}
+    for reason in known:
+        assert all(Looks(https=True).texts[each](f"said-no-{reason}") == table[reason][each] for each in LANGUAGES)
+    return known | {"card-declined", "no-vat-code", "no-such-payment", "refused"}
 
 
 def test_every_reason_for_which_orders_refuses_something_has_words() -> None:

@@ -40,6 +40,11 @@ class ProviderMessage(BaseModel):
     """One thing that the provider said."""
 
     event: str = Field(description="In the provider's own words.", examples=["payment.authorized"])
+    what: str | None = Field(
+        description="What happened, whatever the provider calls it: `authorized`, `capture`, `refund`, `void`; none "
+        "where it changes nothing here.",
+        examples=["authorized"],
+    )
     said_at: datetime
     heard_at: datetime
     message_id: str
