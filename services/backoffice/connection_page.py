@@ -16,6 +16,8 @@ from shared.runtime.problems import Problem
 
 router = APIRouter(prefix="/settings/connections", include_in_schema=False)
 NOTHING_NEW = 204
+OTHERWISE_CALLED = {"sealing-key-missing": "connection-unreadable"}
+"""What orders says of a personal number, integrations says of a connection."""
 
 Reader = Annotated[Visitor, Depends(who_may("connections:read"))]
 Checker = Annotated[Visitor, Depends(who_may("connections:write"))]
@@ -39,9 +41,7 @@ async def connections(request: Request, visitor: Reader) -> Response:
 
 
 @router.get("/live")
-async def live(
-    request: Request, visitor: Watching, known: Annotated[str, Query(max_length=64)] = ""
-) -> Response:
+async def live(request: Request, visitor: Watching, known: Annotated[str, Query(max_length=64)] = "") -> Response:
     """The same as it is now, for a page that is open; nothing where that is what it shows."""
     if not visitor.may("connections:read"):
         raise Problem(403, "not-your-role", "Your role in this shop does not include that.")
@@ -67,7 +67,7 @@ async def try_it(others: Others, visitor: Visitor, kind: str) -> Tried:
     except Refusal as refusal:
         return Tried(kind, reason=refusal.reason, wait=refusal.wait)
     except Away as away:
-        return Tried(kind, reason=away.reason or "unavailable")
+        return Tried(kind, reason=OTHERWISE_CALLED.get(away.reason, "unavailable"))
 
 
 async def show(request: Request, visitor: Visitor, *, tried: Tried | None = None, known: str = "") -> Response:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from services.backoffice.order_sheet import PERSON, names_of
@@ -59,9 +59,7 @@ class Found:
 
 
 @router.get("")
-async def payments(
-    request: Request, visitor: Reader, *, state: str = "open", after: UUID | None = None
-) -> Response:
+async def payments(request: Request, visitor: Reader, *, state: str = "open", after: UUID | None = None) -> Response:
     """Those in one state, the oldest first."""
     others, wanted = others_of(request), state if state in STATES else STATES[0]
     shop, found = await asyncio.gather(
@@ -91,8 +89,9 @@ async def payment(
     return await show(request, visitor, payment_id, q=q[:200], order=str(order) if order else "", done=done)
 
 
-@router.get("/{payment_id}/{what}")
-async def again(request: Request, _visitor: Reader, payment_id: Which, what: str) -> Response:
+@router.get("/{payment_id}/attach")
+@router.get("/{payment_id}/close")
+async def again(request: Request, _visitor: Reader, payment_id: Which) -> Response:
     """Whoever reloads the page that a form had led to gets the payment."""
     return go_to(request, f"/payments/{payment_id}")
 
@@ -165,6 +164,7 @@ async def show(
         payment_id=payment_id,
         q=q,
         beside=beside,
+        chosen=order,
         misfit=misfit_of(it, beside) if it and beside else "",
         difference=difference_of(it, beside) if it and beside else None,
         money=lambda amount, currency: Money(amount=amount, currency=currency),

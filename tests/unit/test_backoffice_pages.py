@@ -76,7 +76,7 @@ def words_of_an_order() -> set[str]:
 
 
 def words_of_integrations() -> set[str]:
-    """Every text of connections and of payments without an order whose name is put together from what is said of one."""
+    """Every text of connections and payments whose name is put together from what integrations says."""
     moves = ("authorized", "capture", "refund", "void", "else")
     families: Mapping[str, Iterable[str]] = {
         "connection": get_args(Kind),
@@ -88,7 +88,7 @@ def words_of_integrations() -> set[str]:
         "advice": set(get_args(State)) - {"healthy"},
         "word": get_args(Word),
         "checked": get_args(Word),
-        "forged": get_args(NotGenuineReason),
+        "forged": ("no-headers", "wrong-time", "wrong-signature", "no-usable-secret"),
         "said-no": words_for_a_no(),
         "payments": STATES,
         "payments-none": {f"{state}-help" for state in STATES},
@@ -104,9 +104,10 @@ def words_of_integrations() -> set[str]:
 def words_for_a_no() -> set[str]:
     """What a provider's no is called on an order's log, as far as a connection can get one."""
     table = tomllib.loads(SENTENCES.read_text("utf-8"))["word"]
-    known = {key.removeprefix("said-no-") for key in Looks(https=True).texts["en"].keys() if key.startswith("said-no-")}
+    texts = Looks(https=True).texts
+    known = {key.removeprefix("said-no-") for key in texts["en"].keys() if key.startswith("said-no-")}  # noqa: SIM118
     for reason in known:
-        assert all(Looks(https=True).texts[each](f"said-no-{reason}") == table[reason][each] for each in LANGUAGES)
+        assert all(texts[each](f"said-no-{reason}") == table[reason][each] for each in LANGUAGES)
     return known | {"card-declined", "no-vat-code", "no-such-payment", "refused"}
 
 
