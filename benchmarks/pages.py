@@ -8,9 +8,10 @@ made it.
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ from playwright.async_api import Page, async_playwright
 
 from benchmarks.rounds import in_turn
 from benchmarks.rows import Row, Target
+from benchmarks.used import cpu_seconds
 from benchmarks.world import World
 from deploy.local.demo.shops_and_tokens import set_up_shops
 from deploy.local.ports import HOST
@@ -57,16 +59,27 @@ class Office:
     long: OrderSnapshot
     """The order with many lines and entries."""
     count: int
+    pids: Sequence[int]
+    used: defaultdict[str, list[tuple[float, ...]]] = field(default_factory=lambda: defaultdict(list))
+    """By address and round, what each of these processes used for a page, in milliseconds of CPU."""
 
     async def milliseconds(self, address: str) -> float:
         """The median time of a page, in milliseconds."""
         taken = []
+        before = [cpu_seconds(pid) for pid in self.pids]
         for _ in range(self.count):
             began = time.perf_counter()
             answer = await self.http.get(address)
             taken.append((time.perf_counter() - began) * 1e3)
             answer.raise_for_status()
+        used = [cpu_seconds(pid) - earlier for pid, earlier in zip(self.pids, before, strict=True)]
+        self.used[address].append(tuple(seconds * 1e3 / self.count for seconds in used))
         return statistics.median(taken)
+
+    def cpu(self, address: str) -> str:
+        """What a page costs, in words."""
+        office, orders = (statistics.median(each) for each in zip(*self.used[address], strict=True))
+        return f"CPU: {office:.1f} ms in backoffice, {orders:.1f} ms in orders."
 
 
 async def measure(world: World) -> list[Row]:
@@ -88,9 +101,16 @@ async def measure(world: World) -> list[Row]:
                 "seen": seen,
             },
         )
+        cpu = {name: office.cpu(address) for name, address in addresses.items()}
     return [
-        Row("page: the list, 50 orders", " ms", figures["list"], target=Target(most=50)),
-        Row(f"page: an order, {LINES} lines, {ENTRIES} entries", " ms", figures["order"], target=Target(most=50)),
+        Row("page: the list, 50 orders", " ms", figures["list"], target=Target(most=50), note=cpu["list"]),
+        Row(
+            f"page: an order, {LINES} lines, {ENTRIES} entries",
+            " ms",
+            figures["order"],
+            target=Target(most=50),
+            note=cpu["order"],
+        ),
         *weighed("the list", weights["list"]),
         *weighed("the order", weights["order"]),
         Row("a change by HTTP → seen in an open list", " ms", figures["seen"], note="In Chromium, by its clock."),
@@ -135,7 +155,7 @@ async def the_office(world: World) -> AsyncIterator[Office]:
             )
         )
         await sign_in(http, EMAIL)
-        yield Office(http, api, await fill(api), world.size(PAGES))
+        yield Office(http, api, await fill(api), world.size(PAGES), [office.process.pid, orders.process.pid])
 
 
 async def fill(api: httpx2.AsyncClient) -> OrderSnapshot:
