@@ -10,7 +10,7 @@ import asyncpg
 
 from shared.contracts.message import Sequence, new_id, write_record
 from tests.builders import an_order, placed
-from tests.plugins.system import System
+from tests.plugins.system import SERVICES, System
 
 SERVICE, GROUP = "notifications", "notifications"
 ERROR = "Reject: the template order-received has no sentence in fi, for asa@example.org\nand a second line"
@@ -123,11 +123,19 @@ class Troubles:
 
 @asynccontextmanager
 async def troubles_in(system: System) -> AsyncIterator[Troubles]:
-    """Whatever is made in notifications is gone afterwards."""
+    """What is made in notifications, and what needs a person elsewhere, is gone afterwards."""
     connection = await asyncpg.connect(system.databases[SERVICE])
     try:
         yield Troubles(connection, {})
     finally:
-        for statement in FORGET:
-            await connection.execute(statement)
         await connection.close()
+        for service in SERVICES:
+            await forget(system.databases[service])
+
+
+async def forget(database: str) -> None:
+    """As if nothing had gone wrong there."""
+    connection = await asyncpg.connect(database)
+    for statement in FORGET:
+        await connection.execute(statement)
+    await connection.close()
